@@ -1,0 +1,355 @@
+"""What the organisation says, as frozen values: the shapes that its YAML files fill.
+
+These classes are the schema. `loading.py` reads the files and reports every bad line; nothing here
+reads, writes or asks the time, so that pure rules may import it. Durations are whole seconds;
+whether they are business seconds is said by the calendar they are counted in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import date, datetime, time
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION = re.compile(r"(?:\d+(?:s|m|h|d|w))+")
+_PART = re.compile(r"(\d+)([smhdw])")
+
+
+def seconds(written: object) -> object:
+    """`90s`, `4h`, `1h30m`, `2d` as whole seconds; raises ValueError for anything else that is text."""
+    if not isinstance(written, str):
+        return written
+    if not _DURATION.fullmatch(written):
+        raise ValueError(f"{written!r} is not a duration; write for example 30m, 4h, 1h30m or 2d")
+    return sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(written))
+
+
+def _one_or_many(written: object) -> object:
+    return [written] if isinstance(written, str) else written
+
+
+Seconds = Annotated[int, BeforeValidator(seconds), Field(ge=0, le=10 * 366 * 86400)]
+Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$")]
+Label = Annotated[str, Field(min_length=1, max_length=150)]
+Prose = Annotated[str, Field(max_length=3000)]
+Keys = Annotated[tuple[Key, ...], BeforeValidator(_one_or_many)]
+Percent = Annotated[int, Field(ge=1, le=99)]
+ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
+
+
+class Role(StrEnum):
+    """What a person may do; a policy grants roles to people and teams (`access.yaml`)."""
+
+    STAFF = "staff"
+    AGENT = "agent"
+    RESPONDER = "responder"
+    APPROVER = "approver"
+    OWNER = "owner"
+    MANAGER = "manager"
+    ADMIN = "admin"
+
+
+class Priority(StrEnum):
+    """How soon something is needed; P1 first."""
+
+    P1 = "P1"
+    P2 = "P2"
+    P3 = "P3"
+    P4 = "P4"
+
+
+class Promise(StrEnum):
+    """The kinds of promise a service agreement makes; each has a clock of its own."""
+
+    RESPOND = "respond"
+    UPDATE = "update"
+    RESOLVE = "resolve"
+    APPROVE = "approve"
+    FULFIL_STEP = "fulfil-step"
+    REVIEW = "review"
+
+
+class Weekday(StrEnum):
+    """Days as a calendar writes them, Monday first."""
+
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Opening hours on some weekdays, half open `[opens, closes)` in the calendar's wall time.
+
+    A break is what lies between two openings of a day. `closes` may be 24:00.
+    """
+
+    days: Annotated[tuple[Weekday, ...], BeforeValidator(_one_or_many)]
+    opens: ClockTime
+    closes: ClockTime
+
+
+@dataclass(frozen=True)
+class Holidays:
+    """Where closed days come from: a country's public holidays, own dates, a file in iCalendar form."""
+
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+    region: str | None = None
+    own: Mapping[date, Label] = field(default_factory=dict)
+    feed: str | None = None
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """When service is promised: weekly hours in an IANA zone, less the closed days; or always (24x7).
+
+    `closed` is filled by the loader from `holidays`, so that a stored version answers the same
+    for ever, whatever a later release of the holiday library says.
+    """
+
+    key: Key
+    name: Label
+    zone: str
+    hours: tuple[Opening, ...] = ()
+    always: bool = False
+    holidays: Holidays = field(default_factory=Holidays)
+    closed: Mapping[date, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One promise: the time allowed by priority, counted in one calendar.
+
+    `within` holds business seconds of that calendar; a priority that is not named has no such target.
+    """
+
+    promise: Promise
+    calendar: Key
+    within: Mapping[Priority, Seconds]
+    goal: Annotated[float, Field(gt=0, le=100)] = 95.0
+    warn_at: tuple[Percent, ...] = (50, 75, 90)
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Who hears of a warning or a breach: `assignee`, `team`, `manager`, `requester`, or a room as `#room`."""
+
+    warning: Annotated[tuple[str, ...], BeforeValidator(_one_or_many)] = ("assignee", "team")
+    breach: Annotated[tuple[str, ...], BeforeValidator(_one_or_many)] = ("assignee", "team", "manager")
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A service agreement: its targets, what stops the clock, and the least notice after a change.
+
+    `minimum_notice` is business seconds of the target's calendar.
+    """
+
+    key: Key
+    name: Label
+    targets: tuple[Target, ...]
+    pauses_in: Keys = ()
+    minimum_notice: Seconds = 900
+    tell: Tell = field(default_factory=Tell)
+    customer: Label | None = None
+
+
+@dataclass(frozen=True)
+class Account:
+    """A person's account on a platform; identity is never a display name."""
+
+    platform: Key
+    workspace: str
+    user: str
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody the organisation names in `people.yaml`."""
+
+    key: Key
+    name: Label
+    zone: str | None = None
+    email: str | None = None
+    manager: Key | None = None
+    delegate: Key | None = None
+    away: tuple[tuple[date, date], ...] = ()
+    accounts: tuple[Account, ...] = ()
+
+
+@dataclass(frozen=True)
+class Team:
+    """People who do one kind of work together, and the room where their work shows."""
+
+    key: Key
+    name: Label
+    members: Keys
+    room: Key
+    lead: Key | None = None
+
+
+@dataclass(frozen=True)
+class Room:
+    """A channel, by the name the desk uses; `places` maps a platform to that platform's channel id."""
+
+    key: Key
+    name: Label
+    places: Mapping[Key, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Service:
+    """Something the organisation runs for its people."""
+
+    key: Key
+    name: Label
+    owner: Key
+    team: Key
+    description: Prose = ""
+    depends_on: Keys = ()
+
+
+class FieldKind(StrEnum):
+    """What an answer on a form may be."""
+
+    TEXT = "text"
+    LONG = "long"
+    CHOICE = "choice"
+    DATE = "date"
+    PERSON = "person"
+    YES_NO = "yes-no"
+    NUMBER = "number"
+
+
+@dataclass(frozen=True)
+class FormField:
+    """One question of an offering's form; asked only when `only_if` (field: answer) holds."""
+
+    key: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+    label: Annotated[str, Field(min_length=1, max_length=45)]
+    kind: FieldKind = FieldKind.TEXT
+    required: bool = True
+    options: tuple[Annotated[str, Field(min_length=1, max_length=75)], ...] = ()
+    help: Annotated[str, Field(max_length=100)] = ""
+    at_most: Annotated[int, Field(ge=1, le=3000)] | None = None
+    only_if: Mapping[str, str] = field(default_factory=dict)
+
+
+class OnDeadline(StrEnum):
+    """What happens when a stage of approval is not decided in time."""
+
+    REJECT = "reject"
+    APPROVE = "approve"
+    OWNER = "owner"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of approval: `of` names `manager`, people, or teams as `@team`; `need` of them must agree."""
+
+    of: Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+    need: Annotated[int, Field(ge=1, le=20)] = 1
+    within: Seconds = 2 * 86400
+    calendar: Key | None = None
+    on_deadline: OnDeadline = OnDeadline.OWNER
+
+
+@dataclass(frozen=True)
+class TaskTemplate:
+    """A step of fulfilment that a team must tick off."""
+
+    key: Key
+    title: Label
+    team: Key | None = None
+
+
+@dataclass(frozen=True)
+class Offering:
+    """Something that can be asked for: its form, who may ask, who approves, who fulfils, what is promised."""
+
+    key: Key
+    name: Label
+    service: Key
+    agreement: Key
+    team: Key
+    description: Prose = ""
+    fields: tuple[FormField, ...] = ()
+    may_ask: tuple[str, ...] = ()
+    approval: tuple[Stage, ...] = ()
+    tasks: tuple[TaskTemplate, ...] = ()
+    priority: Priority = Priority.P3
+    closes_after: Seconds = 3 * 86400
+    keywords: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who has which role, by person key, `@team`, `discord:ROLE-ID` or `slack:GROUP-ID`.
+
+    Everyone who is known has `staff`. `workspaces` is the allow-list as `slack:T…` and `discord:GUILD`;
+    `unknown_people` says whether an account nobody has named may act as staff.
+    """
+
+    grants: Mapping[Role, tuple[str, ...]] = field(default_factory=dict)
+    workspaces: tuple[str, ...] = ()
+    unknown_people: bool = True
+
+
+@dataclass(frozen=True)
+class Organisation:
+    """The organisation itself: its name, zone and the rooms with a part of their own."""
+
+    name: Label
+    zone: str
+    requests_room: Key
+    owner_room: Key
+    request_emoji: Annotated[str, Field(pattern=r"^[a-z0-9_+-]{1,60}$")] = "ticket"
+    intake_offering: Key | None = None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Everything the organisation says, checked and joined; `version` is the digest of all of it."""
+
+    organisation: Organisation
+    people: Mapping[str, Person]
+    teams: Mapping[str, Team]
+    rooms: Mapping[str, Room]
+    services: Mapping[str, Service]
+    offerings: Mapping[str, Offering]
+    calendars: Mapping[str, Calendar]
+    agreements: Mapping[str, Agreement]
+    access: Access
+    version: str = ""
+
+
+def plain(value: Any) -> Any:
+    """A policy value as JSON-ready data, with keys in a fixed order."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in sorted(value.items(), key=lambda pair: str(pair[0]))}
+    if isinstance(value, tuple | list | frozenset | set):
+        items = [plain(item) for item in value]
+        return sorted(items) if isinstance(value, frozenset | set) else items
+    if isinstance(value, date | datetime | time):
+        return value.isoformat()
+    return str(value) if isinstance(value, StrEnum) else value
+
+
+def fingerprint(value: Any) -> str:
+    """The version of a definition: the first 16 hex digits of SHA-256 over its canonical JSON."""
+    text = json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
