@@ -1,0 +1,1 @@
+"""Talks: the platforms people use, and the wiring that joins the parts."""

@@ -1,0 +1,1 @@
+"""Says: settings, words, catalogue and policy of one organisation."""

@@ -1,0 +1,1 @@
+"""Decides: what the desk can do, with no platform in it."""
