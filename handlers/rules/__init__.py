@@ -1,0 +1,1 @@
+"""Pure decisions: policy, facts and now go in, a value comes out."""

@@ -1,0 +1,1 @@
+"""Questions that the handlers ask of the store."""
