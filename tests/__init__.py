@@ -1,0 +1,1 @@
+"""Tests, one folder per question: is the rule right, does the command do it, does it survive?"""

@@ -1,0 +1,1 @@
+"""What the tests stand on: databases, browsers, stand-ins for the platforms."""
