@@ -1,1 +1,1 @@
-"""Talks: the platforms people use, and the wiring that joins the parts."""
+"""Talks: platforms, wiring, time."""

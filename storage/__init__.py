@@ -1,1 +1,1 @@
-"""Remembers: tables, transactions and migrations."""
+"""Remembers: tables, the questions asked of them, and one transaction per command."""

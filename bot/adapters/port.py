@@ -1,0 +1,114 @@
+"""What an adapter offers the house, and what the house offers an adapter.
+
+An adapter translates, and that is all. Its `inbound.py` turns a payload into a `Command`, its
+`render.py` turns a `Reply` into the platform's shapes (both pure), its `deliver.py` sends one message
+and says what became of it, its `app.py` connects the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+
+from handlers.declare import Commands
+from handlers.dispatch import Dispatcher
+from handlers.messages import Command, Form, Option, Reply, Sender
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One message to one place. `key` is stable over retries and is what once-only sending hangs on.
+
+    `place` holds the platform's own ids (`channel`, or `user`, `workspace`, `direct` for a person; `below` the subject whose
+    card it answers). `edit` is the message to change in place, `thread` the thread to write in; both as this
+    adapter gave them back before.
+    """
+
+    key: str
+    kind: str
+    place: Mapping[str, Any]
+    reply: Reply
+    edit: Mapping[str, Any] | None = None
+    thread: str | None = None
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """It arrived. `message` is whatever the adapter needs to edit it later; `thread` is where answers go."""
+
+    message: Mapping[str, Any]
+    thread: str | None = None
+    direct: str | None = None
+
+
+@dataclass(frozen=True)
+class TryAgain:
+    """It did not arrive, or nobody knows (`unknown`). `after` is in seconds, when the platform named a time."""
+
+    reason: str
+    after: float | None = None
+    unknown: bool = False
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """It can never arrive as it is: no such channel, no right to write there, not a valid message."""
+
+    reason: str
+
+
+Result = Delivered | TryAgain | GiveUp
+
+
+class Adapter(Protocol):
+    """A platform. `pace` is the least time between two messages to one place, in seconds."""
+
+    platform: str
+    pace: float
+
+    async def start(self) -> None:
+        """Connect the wire; returns once the adapter hears and can speak."""
+
+    async def stop(self) -> None:
+        """Stop hearing, then close; safe to call when never started."""
+
+    async def deliver(self, delivery: Delivery) -> Result:
+        """Send or edit one message; never raises for what the platform does."""
+
+    async def find(self, delivery: Delivery) -> Delivered | None:
+        """After an unknown outcome: the message, if it did arrive (by its key); None when it did not or nobody can tell."""
+
+
+class Ear:
+    """How adapters hand commands to the desk: the core is synchronous, so it runs in a few threads of its own."""
+
+    def __init__(self, dispatcher: Dispatcher, threads: int = 8) -> None:
+        self._dispatcher = dispatcher
+        self._limit = threads
+        self._limiter: CapacityLimiter | None = None
+
+    @property
+    def commands(self) -> Commands:
+        """The table of commands, for building menus from it."""
+        return self._dispatcher.commands
+
+    async def hear(self, command: Command) -> Reply:
+        """Carry out one command. Raises StoreUnavailable when nothing could be committed."""
+        return await self._call(self._dispatcher.run, command)
+
+    async def draft(self, command: Command) -> Form | None:
+        """The form of a command with the answers so far, without carrying it out; None when it has no form."""
+        return await self._call(self._dispatcher.draft, command)
+
+    async def options(self, sender: Sender, name: str, parameter: str, typed: str) -> Sequence[Option]:
+        """What may complete a parameter of a command, best first."""
+        return await self._call(self._dispatcher.options, sender, name, parameter, typed)
+
+    async def _call(self, function: Any, *arguments: Any) -> Any:
+        if self._limiter is None:
+            self._limiter = CapacityLimiter(self._limit)
+        return await anyio.to_thread.run_sync(lambda: function(*arguments), limiter=self._limiter)

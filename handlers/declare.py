@@ -1,0 +1,407 @@
+"""How a command is declared: once, on the function that carries it out.
+
+From the declaration come the slash commands, menus, completion, forms, help, the app manifest and
+the table of practices. The decorator only leaves a note; `registry.py` reads the notes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+from config.policy import Role
+from handlers.errors import BadValue, HouseFault, NeedsForm, UnknownCommand
+from handlers.messages import Card, FieldInput, Form, FormField, Notice, Option, Reply
+from handlers.parsing import Answers, ParameterKind, Reading, Reference, Token, near, reference, tokens
+
+if TYPE_CHECKING:
+    from handlers.desk import Desk
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that happened, for the ledger: `request.taken` on `REQ-7`.
+
+    `before` and `after` hold ids, codes, times and numbers; what a person wrote goes into `words`.
+    """
+
+    action: str
+    subject: str
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Due:
+    """A command line that the desk must say to itself at an instant; `key` replaces an earlier one of that name."""
+
+    key: str
+    subject: str
+    at: datetime
+    line: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a handler decided. The dispatcher writes it: all of it, or nothing.
+
+    `undue` names due moments that no longer hold, by key prefix; `follow` are command lines that the
+    desk says next, in the same transaction.
+    """
+
+    reply: Reply
+    changes: Sequence[Change] = ()
+    notices: Sequence[Notice] = ()
+    cards: Sequence[Card] = ()
+    due: Sequence[Due] = ()
+    undue: Sequence[str] = ()
+    follow: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a subject stands now: its state (for looking again before a send), its card, the room it belongs to."""
+
+    ref: str
+    state: str
+    version: int
+    card: Reply
+    room: str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a command, as its dataclass field declares it."""
+
+    key: str
+    kind: ParameterKind
+    required: bool
+    help: str
+
+    @property
+    def label(self) -> str:
+        """What a form calls it."""
+        return self.key.replace("_", " ").capitalize()
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A command: name, parameters, who may, what it evidences, and the function that carries it out."""
+
+    name: str
+    params: type[Any]
+    parameters: tuple[Parameter, ...]
+    open_answers: str | None
+    role: Role
+    evidences: tuple[str, ...]
+    desk_only: bool
+    run: Callable[[Any, Desk], Outcome | Reply]
+    help: str
+    example: str
+
+    @property
+    def changes(self) -> bool:
+        """Whether it may change state; such a command evidences at least one practice."""
+        return bool(self.evidences)
+
+    @property
+    def noun(self) -> str:
+        """The first word of its name."""
+        return self.name.partition(" ")[0]
+
+    @property
+    def verb(self) -> str:
+        """The rest of its name."""
+        return self.name.partition(" ")[2]
+
+    @property
+    def usage(self) -> str:
+        """Name and parameters, optional ones in brackets."""
+        shown = [each.key.upper() if each.required else f"[{each.key.upper()}]" for each in self.parameters]
+        return " ".join([self.name, *shown, *(["[FIELD:ANSWER …]"] if self.open_answers else [])])
+
+
+Run = TypeVar("Run", bound=Callable[..., Any])
+
+
+def command(
+    name: str,
+    *,
+    params: type[Any],
+    role: Role = Role.STAFF,
+    evidences: tuple[str, ...] = (),
+    desk_only: bool = False,
+) -> Callable[[Run], Run]:
+    """Declare a function `(asked, desk) -> Outcome | Reply` as a command. No side effect but the note."""
+
+    def note(run: Run) -> Run:
+        parameters, open_answers = _parameters(params)
+        example = re.search(r"[Ff]or example: (.+)", params.__doc__ or "")
+        declared = Declared(
+            name=name,
+            params=params,
+            parameters=parameters,
+            open_answers=open_answers,
+            role=role,
+            evidences=evidences,
+            desk_only=desk_only,
+            run=run,
+            help=inspect.getdoc(run) or "",
+            example=example[1].strip().rstrip(".") if example else "",
+        )
+        run.__dict__["__command__"] = declared
+        return run
+
+    return note
+
+
+def subject(prefix: str) -> Callable[[Run], Run]:
+    """Declare a function `(ref, desk) -> Standing` as the way to look at tickets with this prefix."""
+
+    def note(look: Run) -> Run:
+        look.__dict__["__subject__"] = prefix
+        return look
+
+    return note
+
+
+def suggestions(prefix: str) -> Callable[[Run], Run]:
+    """Declare a function `(desk) -> options` as what completes references with this prefix."""
+
+    def note(suggest: Run) -> Run:
+        suggest.__dict__["__suggests__"] = prefix
+        return suggest
+
+    return note
+
+
+def _parameters(params: type[Any]) -> tuple[tuple[Parameter, ...], str | None]:
+    hints = get_type_hints(params, include_extras=True)
+    found: list[Parameter] = []
+    open_answers = None
+    for each in dataclasses.fields(params):
+        hint = hints[each.name]
+        if hint is Answers:
+            open_answers = each.name
+            continue
+        notes = [note for part in _annotated(hint) for note in part]
+        kind = next((note for note in notes if hasattr(note, "read") and hasattr(note, "fits")), None)
+        if kind is None:
+            raise HouseFault(f"{params.__name__}.{each.name} has no parameter kind in its annotation")
+        required = each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
+        help_text = next((note for note in reversed(notes) if isinstance(note, str)), "")
+        found.append(Parameter(each.name, kind, required, help_text))
+    return tuple(found), open_answers
+
+
+def _annotated(hint: Any) -> Iterable[tuple[Any, ...]]:
+    """The notes of an annotation, looking into `X | None`."""
+    if get_origin(hint) is Annotated:
+        yield hint.__metadata__
+    for part in get_args(hint):
+        if get_origin(part) is Annotated:
+            yield part.__metadata__
+
+
+class Commands:
+    """The table of commands, and the ways to look at a subject."""
+
+    def __init__(self, modules: Iterable[ModuleType]) -> None:
+        self.by_name: dict[str, Declared] = {}
+        self.looks: dict[str, Callable[[str, Desk], Standing]] = {}
+        self.suggestions: dict[str, Callable[[Desk], Sequence[Option]]] = {}
+        self.shows: dict[str, str] = {}
+        for module in modules:
+            for _, function in inspect.getmembers(module, inspect.isfunction):
+                if function.__module__ == module.__name__:
+                    self._add(function)
+
+    def _add(self, function: Callable[..., Any]) -> None:
+        declared: Declared | None = function.__dict__.get("__command__")
+        prefix: str | None = function.__dict__.get("__subject__")
+        if declared:
+            if declared.name in self.by_name:
+                raise HouseFault(f"two commands are called “{declared.name}”")
+            self.by_name[declared.name] = declared
+            first = next(iter(declared.parameters), None)
+            if declared.verb == "show" and first and isinstance(first.kind, Reference):
+                self.shows[first.kind.prefix] = declared.name
+        if suggests := function.__dict__.get("__suggests__"):
+            self.suggestions[suggests] = function
+        if prefix:
+            if prefix in self.looks:
+                raise HouseFault(f"two functions look at {prefix}")
+            self.looks[prefix] = function
+
+    def __iter__(self) -> Iterable[Declared]:  # type: ignore[override]  # an iterator in practice
+        return iter(self.by_name.values())
+
+    @property
+    def spoken(self) -> list[Declared]:
+        """The commands that people can say, in order of name."""
+        return [each for _, each in sorted(self.by_name.items()) if not each.desk_only]
+
+    @property
+    def nouns(self) -> list[str]:
+        """The nouns that people can say."""
+        return list(dict.fromkeys(each.noun for each in self.spoken))
+
+    def find(self, line: str) -> tuple[Declared, str]:
+        """The command a line means, and the rest of the line.
+
+        A reference alone shows it; a noun alone explains the noun; `desk` may stand before any command.
+        Raises UnknownCommand with the nearest commands.
+        """
+        words = tokens(line)
+        if words and words[0].text.lower().lstrip("/") == "desk" and len(words) > 1:
+            rest = line[words[1].start :]
+            if words[1].text.lower() in self.nouns or reference(words[1].text):
+                return self.find(rest)
+        if not words:
+            return self.by_name["desk help"], ""
+        first = words[0].text.lower().lstrip("/")
+        if len(words) == 1 and (ref := reference(first)) and ref[:3] in self.shows:
+            return self.by_name[self.shows[ref[:3]]], ref
+        second = words[1].text.lower() if len(words) > 1 else ""
+        declared = self.by_name.get(f"{first} {second}")
+        if declared:
+            return declared, line[words[1].end :].strip()
+        if first in self.nouns:
+            ref = reference(second) if second else None
+            if ref and ref[:3] in self.shows:
+                return self.by_name[self.shows[ref[:3]]], ref
+            if second in ("", "help"):
+                return self.by_name["desk help"], first
+        raise self._unknown(first, second)
+
+    def _unknown(self, first: str, second: str) -> UnknownCommand:
+        said = f"{first} {second}".strip()
+        names = [each.name for each in self.spoken]
+        close = near(said, names)
+        if not close and first in self.nouns:
+            close = [name for name in names if name.startswith(f"{first} ")][:3]
+        what = f"I do not know “{said[:60]}”."
+        if close:
+            return UnknownCommand(what, "Did you mean one of these?", [(name, name) for name in close])
+        return UnknownCommand(what, "These are the things I can do:", [("Help", "desk help")])
+
+
+@dataclass(frozen=True)
+class Given:
+    """The raw texts given for a command's parameters, and the answers beyond them."""
+
+    values: Mapping[str, str]
+    extra: Mapping[str, str]
+
+
+def distribute(declared: Declared, rest: str, answers: Mapping[str, str], here: str | None) -> Given:
+    """Hand the words of a line to the parameters they are for.
+
+    `key:value` goes to the parameter (or open answer) of that name, wherever it stands; the others go
+    by position; the last text takes all that is left. A form's answers win. `here` is the subject of the
+    thread the line was said in: it stands in for a reference that was left out.
+    """
+    by_key = {each.key: each for each in declared.parameters}
+    values: dict[str, str] = {}
+    extra: dict[str, str] = {}
+    left: list[Token] = []
+    for token in tokens(rest):
+        key = token.key.replace("-", "_") if token.key else None
+        if key in by_key and key not in values:
+            values[key] = token.text
+        elif key and declared.open_answers and "//" not in token.text[:2]:
+            extra[key] = token.text
+        else:
+            left.append(token)
+    queue = [each for each in declared.parameters if each.key not in values]
+    while queue and left:
+        parameter = queue.pop(0)
+        text = left[0].text if left[0].key is None else left[0].whole
+        if isinstance(parameter.kind, Reference) and here and not parameter.kind.fits(text):
+            continue
+        if not parameter.required and not parameter.kind.fits(text):
+            continue
+        if parameter.kind.takes_rest and not any(each.required for each in queue):
+            values[parameter.key] = text if len(left) == 1 else _join(rest, left)
+            left = []
+        else:
+            values[parameter.key] = text
+            left.pop(0)
+    for parameter in declared.parameters:
+        kind = parameter.kind
+        if isinstance(kind, Reference) and parameter.key not in values and parameter.required and here:
+            if not kind.prefix or here.startswith(f"{kind.prefix}-"):
+                values[parameter.key] = here
+    if left:
+        values["?"] = _join(rest, left)
+    for key, value in answers.items():
+        (values if key in by_key else extra)[key] = value
+    return Given(values, extra)
+
+
+def _join(rest: str, left: Sequence[Token]) -> str:
+    whole = rest[left[0].start : left[-1].end]
+    kept = sum(token.end - token.start for token in left)
+    gaps = whole.strip()
+    # Untouched text keeps its line breaks; once a key:value was taken out of its middle, single spaces do.
+    untouched = len(re.sub(r"\s", "", gaps)) == len(re.sub(r"\s", "", "".join(token.whole for token in left)))
+    return gaps if untouched and kept else " ".join(token.whole for token in left)
+
+
+def understand(declared: Declared, given: Given, reading: Reading) -> Any:
+    """The command's parameters as its dataclass; raises NeedsForm when something is missing or wrong."""
+    values: dict[str, Any] = {}
+    problems: dict[str, str] = {}
+    for parameter in declared.parameters:
+        text = given.values.get(parameter.key, "")
+        if not text.strip():
+            if parameter.required:
+                problems[parameter.key] = ""
+            continue
+        try:
+            values[parameter.key] = parameter.kind.read(text, reading)
+        except BadValue as error:
+            problems[parameter.key] = f"{error.what} {error.then}".strip()
+    if "?" in given.values and not problems:
+        raise BadValue(
+            f"I do not know what to do with “{given.values['?'][:80]}”.",
+            f"Write it like: {declared.example or declared.usage}",
+        )
+    if problems:
+        raise NeedsForm(form_for(declared, given, reading, problems), problems)
+    if declared.open_answers:
+        values[declared.open_answers] = Answers(given.extra)
+    return declared.params(**values)
+
+
+def form_for(declared: Declared, given: Given, reading: Reading, problems: Mapping[str, str]) -> Form:
+    """The command as a form, filled in with what was given so far."""
+    fields = tuple(
+        FormField(
+            key=each.key,
+            label=each.label[:45],
+            input=each.kind.input,
+            required=each.required,
+            options=tuple(each.kind.options(reading)),
+            value=given.values.get(each.key, ""),
+            help=each.help,
+            at_most=each.kind.at_most,
+            error=problems.get(each.key, ""),
+        )
+        for each in declared.parameters
+    )
+    note = next((line for line in declared.help.splitlines() if line), "")
+    extras = " ".join(f'{key}:"{value}"' for key, value in given.extra.items())
+    return Form(title=declared.name.capitalize(), line=f"{declared.name} {extras}".strip(), fields=fields, note=note)
+
+
+def has_input(declared: Declared, wanted: FieldInput) -> bool:
+    """Whether one of a command's parameters is asked for in this way."""
+    return any(each.kind.input is wanted for each in declared.parameters)

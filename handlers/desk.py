@@ -1,0 +1,65 @@
+"""The desk that a handler is given: the instant, the asker, the policy, the records, and small questions about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from config.policy import Policy
+from handlers.access import Person
+from handlers.declare import Commands
+from handlers.directory import Directory
+from handlers.messages import Command, Moment, Place, Who
+from handlers.parsing import Reading
+from storage.unit_of_work import Records
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What one command works with. `now` is fixed when the command starts and never moves.
+
+    `here` is the subject of the thread the command was said in; `reference` is the command's own id,
+    which evidence and logs carry too; `prefer` is the platform on which people are told first.
+    """
+
+    now: datetime
+    asker: Person
+    place: Place
+    policy: Policy
+    records: Records
+    directory: Directory
+    commands: Commands
+    command: Command
+    reference: str
+    here: str | None = None
+    prefer: str = ""
+
+    @property
+    def surface(self) -> str:
+        """Where the command came from, for the ledger."""
+        return self.command.sender.platform
+
+    @property
+    def today(self) -> date:
+        """The day at the asker's place."""
+        return self.now.astimezone(ZoneInfo(self.asker.zone)).date()
+
+    def at(self, moment: datetime | None, relative: bool = False) -> Moment | None:
+        """An instant as a part of words."""
+        return None if moment is None else Moment(moment=moment, relative=relative)
+
+    def who(self, key: str | None) -> Who | None:
+        """A person as a part of words."""
+        return self.directory.who_is(key) if key else None
+
+    def reading(self) -> Reading:
+        """What parameters may know while they are read."""
+        return Reading(
+            now=self.now,
+            zone=self.asker.zone,
+            asker=self.asker.key,
+            policy=self.policy,
+            find_person=self.directory.find,
+            people=self.directory.everyone,
+        )

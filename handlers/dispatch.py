@@ -1,0 +1,290 @@
+"""One command, one transaction: find, parse, authorise, run, write everything, commit once.
+
+Nothing else in the house writes on behalf of a command. State, evidence, outgoing messages, due moments,
+follow-ups and the sender's key exist together, or none of them does. A repeated key gets the first answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import uuid4
+
+import structlog
+from sqlalchemy.exc import IntegrityError
+
+from config.policy import Policy
+from handlers.access import THE_DESK, Person, require_role
+from handlers.declare import Commands, Declared, Outcome, Standing, distribute, form_for, understand
+from handlers.desk import Desk
+from handlers.directory import Directory
+from handlers.errors import DeskError, HouseFault, NeedsForm, NotAllowed, TooLarge, WrongState
+from handlers.messages import DESK, Button, Command, Form, Option, Place, Reply, Sender, Tone
+from handlers.outgoing import Postbox
+from handlers.parsing import LINE_AT_MOST, reference
+from handlers.rules.ledger import Entry
+from storage.database import Database, StoreConflict
+from storage.unit_of_work import Records
+
+_log = structlog.get_logger()
+_FOLLOW_UPS_AT_MOST = 20
+_TRIES = 4
+
+
+class Dispatcher:
+    """Carries out commands. `platforms` are the connected ones, best first; `now` reads the clock."""
+
+    def __init__(
+        self,
+        commands: Commands,
+        policy: Callable[[], Policy],
+        database: Database,
+        now: Callable[[], datetime],
+        platforms: Sequence[str],
+        new_reference: Callable[[], str] = lambda: uuid4().hex[:12],
+    ) -> None:
+        self.commands = commands
+        self.policy = policy
+        self.database = database
+        self.now = now
+        self.platforms = tuple(platforms)
+        self._new_reference = new_reference
+
+    def run(self, command: Command) -> Reply:
+        """Carry out one command and say what came of it.
+
+        An expected error is a calm reply and changes nothing; an unexpected one gives a reference that
+        the log carries too. Raises StoreUnavailable when nothing could be committed.
+        """
+        log_reference = self._new_reference()
+        with structlog.contextvars.bound_contextvars(reference=log_reference, surface=command.sender.platform):
+            try:
+                return self._run(command, log_reference)
+            except DeskError as error:
+                return self._answered(command) or self._explain(error, command)
+            except (IntegrityError, HouseFault, ValueError, LookupError, TypeError, AttributeError) as error:
+                _log.exception("command failed", error=type(error).__name__)
+                return Reply(
+                    title="Something went wrong on our side, and nothing was changed.",
+                    text=f"Try again; if it stays, tell the desk's administrator this reference: {log_reference}",
+                    tone=Tone.BAD,
+                )
+
+    def _run(self, command: Command, log_reference: str) -> Reply:
+        if len(command.line) > LINE_AT_MOST:
+            raise TooLarge(
+                f"That line has {len(command.line)} characters; {LINE_AT_MOST} are allowed.", "Send a shorter one."
+            )
+        declared, rest = self.commands.find(command.line)
+        self._meet_if_new(command.sender)
+        if not declared.changes:
+            with self.database.reading() as session:
+                desk = self._desk(command, Records(session), log_reference)
+                outcome = self._decide(declared, rest, command, desk)
+                if outcome.changes or outcome.notices or outcome.due:
+                    raise HouseFault(f"“{declared.name}” changes state but evidences no practice")
+                return outcome.reply
+        for left in reversed(range(_TRIES)):
+            try:
+                return self._carry_out(declared, rest, command, log_reference)
+            except (StoreConflict, IntegrityError):
+                # Another transaction won: a deadlock, or the same key twice at once. The next try sees its result.
+                if not left:
+                    raise
+        raise HouseFault("unreachable")
+
+    def _carry_out(self, declared: Declared, rest: str, command: Command, log_reference: str) -> Reply:
+        with self.database.writing() as session:
+            records = Records(session)
+            first = records.inbox.answer(command.key)
+            if first is not None:
+                return Reply.model_validate(first)
+            desk = self._desk(command, records, log_reference)
+            reply = self._perform(declared, rest, command, desk)
+            records.inbox.record(command.key, desk.now, reply.model_dump(mode="json", exclude_defaults=True))
+            return reply
+
+    def _perform(self, declared: Declared, rest: str, command: Command, desk: Desk) -> Reply:
+        """Run one command and its follow-ups, and write all they decided."""
+        outcome = self._decide(declared, rest, command, desk)
+        self._write(declared, outcome, desk)
+        queue = list(outcome.follow)
+        done = 0
+        while queue:
+            done += 1
+            if done > _FOLLOW_UPS_AT_MOST:
+                raise HouseFault(f"“{declared.name}” is followed by more than {_FOLLOW_UPS_AT_MOST} commands")
+            line = queue.pop(0)
+            following, following_rest = self.commands.find(line)
+            said = Command(line=line, sender=DESK, place=command.place, key=command.key)
+            as_desk = self._desk(said, desk.records, desk.reference, desk.now, prefer=desk.surface)
+            further = self._decide(following, following_rest, said, as_desk)
+            self._write(following, further, as_desk)
+            queue.extend(further.follow)
+        return outcome.reply
+
+    def _decide(self, declared: Declared, rest: str, command: Command, desk: Desk) -> Outcome:
+        if declared.desk_only and desk.asker is not THE_DESK:
+            raise NotAllowed("Only the desk itself says this.")
+        require_role(desk.asker, declared.role, desk.policy)
+        given = distribute(declared, rest, command.answers, desk.here)
+        if command.draft and not declared.open_answers:
+            raise NeedsForm(form_for(declared, given, desk.reading(), {}))
+        asked = understand(declared, given, desk.reading())
+        outcome = declared.run(asked, desk)
+        return outcome if isinstance(outcome, Outcome) else Outcome(reply=outcome)
+
+    def _write(self, declared: Declared, outcome: Outcome, desk: Desk) -> None:
+        if outcome.changes:
+            desk.records.ledger.append(
+                [
+                    Entry(
+                        at=desk.now,
+                        actor=desk.asker.key,
+                        surface=desk.surface,
+                        action=change.action,
+                        subject=change.subject,
+                        before=change.before,
+                        after=change.after,
+                        practices=declared.evidences,
+                        policy=desk.policy.version,
+                        reference=desk.reference,
+                        words=change.words,
+                    )
+                    for change in outcome.changes
+                ]
+            )
+        for prefix in outcome.undue:
+            desk.records.dues.cancel(prefix)
+        for due in outcome.due:
+            desk.records.dues.set(due.key, due.subject, due.at, due.line)
+        if outcome.notices or outcome.cards:
+            postbox = Postbox(desk.policy, desk.records, desk.directory, self.platforms)
+            postbox.post(outcome.notices, outcome.cards, desk.now, desk.prefer, declared.evidences)
+
+    def _desk(
+        self,
+        command: Command,
+        records: Records,
+        log_reference: str,
+        now: datetime | None = None,
+        prefer: str | None = None,
+    ) -> Desk:
+        policy = self.policy()
+        directory = Directory(policy, records, self.platforms)
+        asker = directory.who(command.sender)
+        if asker is None:
+            raise NotAllowed("I do not know this account.")
+        return Desk(
+            now=now or self.now(),
+            asker=asker,
+            place=command.place,
+            policy=policy,
+            records=records,
+            directory=directory,
+            commands=self.commands,
+            command=command,
+            reference=log_reference,
+            here=_subject_here(command.place, records),
+            prefer=prefer or command.sender.platform,
+        )
+
+    def _meet_if_new(self, sender: Sender) -> None:
+        if sender == DESK:
+            return
+        with self.database.reading() as session:
+            directory = Directory(self.policy(), Records(session), self.platforms)
+            if directory.who(sender) is not None:
+                return
+            directory.admit(sender)
+        with self.database.writing() as session:
+            records = Records(session)
+            directory = Directory(self.policy(), records, self.platforms)
+            if directory.who(sender) is None:
+                now = self.now()
+                person = directory.meet(sender, now)
+                records.ledger.append([_met(person, sender, now, self.policy().version)])
+
+    def draft(self, command: Command) -> Form | None:
+        """The form of a command with the answers so far, carrying nothing out; None when it has no form."""
+        declared, rest = self.commands.find(command.line)
+        with self.database.reading() as session:
+            try:
+                desk = self._desk(command, Records(session), "")
+                self._decide(declared, rest, command.model_copy(update={"draft": True}), desk)
+            except NeedsForm as wanted:
+                return wanted.form if isinstance(wanted.form, Form) else None
+            except DeskError:
+                return None
+        return None
+
+    def options(self, sender: Sender, name: str, parameter: str, typed: str) -> Sequence[Option]:
+        """What may complete a parameter of a command, the closest to what was typed first."""
+        declared = self.commands.by_name.get(name)
+        wanted = next((each for each in declared.parameters if each.key == parameter), None) if declared else None
+        if wanted is None:
+            return ()
+        with self.database.reading() as session:
+            place = Place(platform=sender.platform)
+            command = Command(line=name, sender=sender, place=place, key="")
+            try:
+                desk = self._desk(command, Records(session), "")
+            except DeskError:
+                return ()
+            suggest = self.commands.suggestions.get(getattr(wanted.kind, "prefix", ""))
+            found = suggest(desk) if suggest else wanted.kind.options(desk.reading())
+        lower = typed.lower()
+        return [each for each in found if lower in each.value.lower() or lower in each.label.lower()]
+
+    def _answered(self, command: Command) -> Reply | None:
+        """The first answer to a key that was answered meanwhile by a parallel repeat."""
+        with self.database.reading() as session:
+            first = Records(session).inbox.answer(command.key)
+        return None if first is None else Reply.model_validate(first)
+
+    def _explain(self, error: DeskError, command: Command) -> Reply:
+        buttons = tuple(Button(label=label, line=line) for label, line in error.offers)
+        if isinstance(error, NeedsForm) and isinstance(error.form, Form):
+            said = [sentence for sentence in error.problems.values() if sentence]
+            title = said[0] if said else "A few details, please."
+            return Reply(title=title, tone=Tone.WAITING, form=error.form)
+        if isinstance(error, WrongState) and error.subject:
+            card = self.look(error.subject).card
+            return card.model_copy(
+                update={"title": error.what, "text": (error.then,) if error.then else (), "tone": Tone.WAITING}
+            )
+        return Reply(title=error.what, text=error.then, tone=Tone.BAD, buttons=buttons)
+
+    def look(self, ref: str) -> Standing:
+        """How a subject stands now, for its card and for looking again before a send."""
+        with self.database.reading() as session:
+            sender = Command(line="", sender=DESK, place=Place(platform="desk"), key="")
+            return self._look(ref, self._desk(sender, Records(session), ""))
+
+    def _look(self, ref: str, desk: Desk) -> Standing:
+        look = self.commands.looks.get(ref.partition("-")[0])
+        if look is None:
+            raise HouseFault(f"nothing can look at {ref}")
+        return look(ref, desk)
+
+
+def _subject_here(place: Place, records: Records) -> str | None:
+    if not place.thread:
+        return None
+    return reference(place.thread) or records.posts.subject_of_thread(place.platform, place.channel, place.thread)
+
+
+def _met(person: Person, sender: Sender, now: datetime, policy: str) -> Entry:
+    return Entry(
+        at=now,
+        actor=person.key,
+        surface=sender.platform,
+        action="person.met",
+        subject=person.key,
+        before=None,
+        after={"platform": sender.platform},
+        practices=("SD SP 2.3",),
+        policy=policy,
+        reference="",
+        words={},
+    )

@@ -1,0 +1,126 @@
+"""The store: SQLite or PostgreSQL behind one URL, with the settings that make a commit mean something.
+
+SQLite is opened with `synchronous=FULL`, foreign keys on and `BEGIN IMMEDIATE` for work that may
+write. Write-ahead logging is used only where SQLite is free of the WAL-reset fault
+(sqlite.org/wal.html#walresetbug: 3.7.0 to 3.51.2, fixed in 3.51.3, 3.50.7 and 3.44.6); older
+versions get the rollback journal (`TRUNCATE`), which costs more per commit and cannot corrupt.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlmodel import Session
+
+_PATIENCE_MS = 10_000
+_FIXED_BACKPORTS = {(3, 44): 6, (3, 50): 7}
+
+
+class StoreUnavailable(Exception):
+    """The store could not be reached or could not commit; nothing was written."""
+
+
+class StoreConflict(StoreUnavailable):
+    """Two transactions got into each other's way (a deadlock, a failed serialisation); trying again helps."""
+
+
+def wal_is_safe(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
+    """Whether this SQLite is free of the WAL-reset fault."""
+    if version[:2] in _FIXED_BACKPORTS:
+        return version[2] >= _FIXED_BACKPORTS[version[:2]]
+    return version >= (3, 51, 3)
+
+
+class Database:
+    """An engine and the way to open sessions on it; one process writes to SQLite through one door."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            if self.url.database and self.url.database != ":memory:":
+                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            self.engine = create_engine(self.url, connect_args={"check_same_thread": False})
+            _prepare_sqlite(self.engine)
+        else:
+            # A person waits for the answer: a full pool or a dead server must say so within Slack's three seconds.
+            self.engine = create_engine(
+                self.url,
+                pool_size=8,
+                max_overflow=8,
+                pool_timeout=2,
+                pool_pre_ping=True,
+                connect_args={"connect_timeout": 2},
+            )
+        self._door = threading.Lock() if self.is_sqlite else None
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One transaction that may write: commits at the end, rolls back on any error.
+
+        Raises StoreUnavailable when the store is away, locked for too long or full.
+        """
+        with self._door or nullcontext(), _understood(), self._session() as session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session for questions only; what it changes is rolled back."""
+        with _understood(), self._session(writes=False) as session:
+            yield session
+            session.rollback()
+
+    def _session(self, writes: bool = True) -> Session:
+        engine = self.engine.execution_options(deskbell_reads=not writes)
+        return Session(engine, expire_on_commit=False, autoflush=False)
+
+    def ready(self) -> bool:
+        """Whether the store answers now."""
+        try:
+            with self.engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+        except DBAPIError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        conflict = str(getattr(error.orig, "sqlstate", "") or "").startswith("40")
+        raise (StoreConflict if conflict else StoreUnavailable)(str(error.orig or error)) from error
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    journal = "WAL" if wal_is_safe() else "TRUNCATE"
+
+    @event.listens_for(engine, "connect")
+    def settle(connection: Any, _record: Any) -> None:
+        # pysqlite must not open transactions by itself, or BEGIN IMMEDIATE comes too late.
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout={_PATIENCE_MS}",
+            f"journal_mode={journal}",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        # A read that later writes fails at once when another process wrote in between; IMMEDIATE waits instead.
+        reads = connection.get_execution_options().get("deskbell_reads", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -1,0 +1,40 @@
+"""Clocks as they stood when last computed: a projection for lists; the evidence is the truth."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index
+from sqlmodel import Field, SQLModel
+
+from storage.columns import Instant
+
+
+class ClockRow(SQLModel, table=True):
+    """One promise on one ticket. Whether it is due soon or breached now is read from the moments.
+
+    `next_at` is the next moment at which the clock changes by itself; null when it does not.
+    """
+
+    __tablename__ = "clock"
+    __table_args__ = (
+        Index("ix_clock_open", "open", "due_at"),
+        Index("ix_clock_team", "team", "open"),
+        Index("ix_clock_finished", "stopped_at"),
+    )
+
+    subject: str = Field(primary_key=True, max_length=40)
+    promise: str = Field(primary_key=True, max_length=20)
+    agreement: str = Field(max_length=48, index=True)
+    service: str = Field(max_length=48)
+    team: str = Field(max_length=48)
+    customer: str | None = Field(default=None, max_length=150)
+    priority: str = Field(max_length=4)
+    goal: float
+    state: str = Field(max_length=16)
+    open: bool = True
+    started_at: datetime | None = Field(default=None, sa_type=Instant)
+    due_at: datetime | None = Field(default=None, sa_type=Instant)
+    soon_at: datetime | None = Field(default=None, sa_type=Instant)
+    stopped_at: datetime | None = Field(default=None, sa_type=Instant)
+    breached_at: datetime | None = Field(default=None, sa_type=Instant)

@@ -1,0 +1,67 @@
+"""The projection of clocks, for lists and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete
+from sqlmodel import Session, col
+from sqlmodel import select as select_models
+
+from storage.models.service_levels import ClockRow
+
+
+class Clocks:
+    """Clocks as they stood at the last change of their ticket."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def of(self, subject: str) -> Sequence[ClockRow]:
+        """The clocks of a ticket."""
+        return self._session.exec(
+            select_models(ClockRow).where(col(ClockRow.subject) == subject).order_by(col(ClockRow.promise))
+        ).all()
+
+    def put(self, subject: str, rows: Sequence[ClockRow]) -> None:
+        """Replace the clocks of a ticket."""
+        self._session.execute(delete(ClockRow).where(col(ClockRow.subject) == subject))
+        self._session.add_all(rows)
+        self._session.flush()
+
+    def running(
+        self, *, service: str | None = None, team: str | None = None, customer: str | None = None
+    ) -> Sequence[ClockRow]:
+        """Clocks of open tickets, the next due first."""
+        query = select_models(ClockRow).where(col(ClockRow.open).is_(True))
+        if service:
+            query = query.where(col(ClockRow.service) == service)
+        if team:
+            query = query.where(col(ClockRow.team) == team)
+        if customer:
+            query = query.where(col(ClockRow.customer) == customer)
+        return self._session.exec(query.order_by(col(ClockRow.due_at))).all()
+
+    def ended(
+        self,
+        since: datetime,
+        until: datetime,
+        *,
+        service: str | None = None,
+        team: str | None = None,
+        customer: str | None = None,
+    ) -> Sequence[ClockRow]:
+        """Clocks that were decided in a period: stopped in it, or breached in it and still running."""
+        stopped = (col(ClockRow.stopped_at) >= since) & (col(ClockRow.stopped_at) < until)
+        broken = (
+            col(ClockRow.stopped_at).is_(None) & (col(ClockRow.breached_at) >= since) & (col(ClockRow.breached_at) < until)
+        )
+        query = select_models(ClockRow).where(stopped | broken)
+        if service:
+            query = query.where(col(ClockRow.service) == service)
+        if team:
+            query = query.where(col(ClockRow.team) == team)
+        if customer:
+            query = query.where(col(ClockRow.customer) == customer)
+        return self._session.exec(query).all()

@@ -1,0 +1,69 @@
+"""People who came by chat, their accounts, and the codes that join two accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlmodel import Session, col
+from sqlmodel import select as select_models
+
+from storage.models.people import AccountRow, LinkCode, PersonRow
+
+
+class People:
+    """Questions about people and accounts."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def account(self, platform: str, workspace: str, user: str) -> AccountRow | None:
+        """An account the desk has met."""
+        return self._session.get(AccountRow, (platform, workspace, user))
+
+    def accounts_of(self, person: str) -> Sequence[AccountRow]:
+        """A person's accounts, in a fixed order."""
+        return self._session.exec(
+            select_models(AccountRow).where(col(AccountRow.person) == person).order_by(col(AccountRow.platform))
+        ).all()
+
+    def person(self, key: str) -> PersonRow | None:
+        """Somebody no policy names."""
+        return self._session.get(PersonRow, key)
+
+    def everyone(self, at_most: int = 500) -> Sequence[PersonRow]:
+        """The people no policy names, oldest acquaintance first."""
+        return self._session.exec(select_models(PersonRow).order_by(col(PersonRow.met_at)).limit(at_most)).all()
+
+    def add_person(self, person: PersonRow) -> None:
+        """Remember somebody new."""
+        self._session.add(person)
+        self._session.flush()
+
+    def put_account(self, account: AccountRow) -> None:
+        """Remember whose account this is."""
+        self._session.merge(account)
+        self._session.flush()
+
+    def person_of_account(self, platform: str, workspace: str, user: str) -> str | None:
+        """The person behind an account the desk has met."""
+        return self._session.scalar(
+            select(col(AccountRow.person)).where(
+                col(AccountRow.platform) == platform, col(AccountRow.workspace) == workspace, col(AccountRow.user) == user
+            )
+        )
+
+    def put_code(self, code: LinkCode) -> None:
+        """Keep a code; earlier ones of the same person are void."""
+        self._session.execute(delete(LinkCode).where(col(LinkCode.person) == code.person))
+        self._session.add(code)
+        self._session.flush()
+
+    def take_code(self, code: str, now: datetime) -> LinkCode | None:
+        """Use a code up; None when it is unknown or has expired."""
+        found = self._session.get(LinkCode, code)
+        if found is None:
+            return None
+        self._session.execute(delete(LinkCode).where(col(LinkCode.code) == code))
+        return found if found.expires_at > now else None

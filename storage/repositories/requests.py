@@ -1,0 +1,76 @@
+"""Questions about service requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+from sqlmodel import select as select_models
+
+from storage.models.requests import Request, RequestTask, RequestVote
+
+
+class Requests:
+    """Service requests, their votes and tasks."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def get(self, number: int, for_change: bool = False) -> Request | None:
+        """One request; `for_change` keeps others from changing it until this transaction ends."""
+        return self._session.get(Request, number, with_for_update=for_change or None)
+
+    def add(self, *rows: Request | RequestTask | RequestVote) -> None:
+        """Write new rows."""
+        self._session.add_all(rows)
+        self._session.flush()
+
+    def save(self) -> None:
+        """Write what was changed on rows that were read."""
+        self._session.flush()
+
+    def votes(self, number: int) -> Sequence[RequestVote]:
+        """Votes on a request, in order of time."""
+        return self._session.exec(
+            select_models(RequestVote).where(col(RequestVote.request) == number).order_by(col(RequestVote.at))
+        ).all()
+
+    def tasks(self, number: int) -> Sequence[RequestTask]:
+        """Tasks of a request, in order."""
+        return self._session.exec(
+            select_models(RequestTask).where(col(RequestTask.request) == number).order_by(col(RequestTask.place))
+        ).all()
+
+    def listed(
+        self,
+        *,
+        states: Sequence[str] = (),
+        requester: str | None = None,
+        assignee: str | None = None,
+        teams: Sequence[str] | None = None,
+        offering: str | None = None,
+        text: str | None = None,
+        numbers: Sequence[int] | None = None,
+        skip: int = 0,
+        at_most: int = 10,
+    ) -> tuple[Sequence[Request], int]:
+        """Requests that fit every condition, newest first, and how many there are in all."""
+        query = select_models(Request)
+        if states:
+            query = query.where(col(Request.state).in_(list(states)))
+        if requester:
+            query = query.where(col(Request.requester) == requester)
+        if assignee:
+            query = query.where(col(Request.assignee) == assignee)
+        if teams is not None:
+            query = query.where(col(Request.team).in_(list(teams)))
+        if offering:
+            query = query.where(col(Request.offering) == offering)
+        if numbers is not None:
+            query = query.where(col(Request.number).in_(list(numbers)))
+        if text:
+            query = query.where(func.lower(col(Request.summary)).contains(text.lower(), autoescape=True))
+        total = self._session.scalar(select(func.count()).select_from(query.subquery())) or 0
+        page = query.order_by(col(Request.number).desc()).offset(skip).limit(at_most)
+        return self._session.exec(page).all(), int(total)

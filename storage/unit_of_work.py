@@ -1,0 +1,76 @@
+"""The records a command works on: every repository on one session, so that one commit covers them all."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from sqlmodel import Session
+
+from storage.repositories.clocks import Clocks
+from storage.repositories.flow import Counters, Definitions, Dues, Facts, Inbox, Posts
+from storage.repositories.ledger import Ledger
+from storage.repositories.outbox import Outbox
+from storage.repositories.people import People
+from storage.repositories.requests import Requests
+
+
+class Records:
+    """Questions and changes, all inside one transaction that somebody else commits."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """Commands already carried out."""
+        return Inbox(self.session)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """Messages on their way."""
+        return Outbox(self.session)
+
+    @cached_property
+    def dues(self) -> Dues:
+        """Moments to come."""
+        return Dues(self.session)
+
+    @cached_property
+    def counters(self) -> Counters:
+        """Ticket numbers."""
+        return Counters(self.session)
+
+    @cached_property
+    def posts(self) -> Posts:
+        """Where cards hang."""
+        return Posts(self.session)
+
+    @cached_property
+    def definitions(self) -> Definitions:
+        """Versions of definitions."""
+        return Definitions(self.session)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """Facts about this copy of the store."""
+        return Facts(self.session)
+
+    @cached_property
+    def people(self) -> People:
+        """People and accounts."""
+        return People(self.session)
+
+    @cached_property
+    def requests(self) -> Requests:
+        """Service requests."""
+        return Requests(self.session)
+
+    @cached_property
+    def clocks(self) -> Clocks:
+        """Clocks of service agreements."""
+        return Clocks(self.session)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The evidence."""
+        return Ledger(self.session)
