@@ -56,6 +56,13 @@ class Section:
     why: str
 
 
+def utc(at: datetime) -> datetime:
+    """The same instant in UTC. Raises BadInstant for one without a zone."""
+    if at.utcoffset() is None:
+        raise BadInstant(f"{at} does not say in which zone it is.")
+    return at.astimezone(UTC)
+
+
 def hours_of(calendar: Calendar) -> Hours:
     """The hours of a calendar, made once for each value; raises BadCalendar for one that cannot count.
 

@@ -76,11 +76,14 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(microseconds=total)
 
 
-def show_duration(length: timedelta) -> str:
-    """A length as `2d`, `1h30m`, `1.5s`: what `parse_duration` reads back exactly. `0s` for nothing."""
+def show_duration(length: timedelta, days: bool = True) -> str:
+    """A length as `2d`, `1h30m`, `1.5s`: what `parse_duration` reads back exactly. `0s` for nothing.
+
+    Without days for business time, whose days are not 24 hours long.
+    """
     sign = "-" if length < timedelta(0) else ""
     left, shown = abs(length) // timedelta(microseconds=1), ""
-    for unit in "dhm":
+    for unit in "dhm" if days else "hm":
         whole, left = divmod(left, _MICROSECONDS[unit])
         shown += f"{whole}{unit}" if whole else ""
     seconds, fraction = divmod(left, _MICROSECONDS["s"])
