@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from json.encoder import encode_basestring as quoted
 from typing import Any, NamedTuple
 
-from handlers.rules.merkle import EMPTY_ROOT, Frontier, leaf_hash
+from handlers.rules.merkle import Frontier, leaf_hash
 
 START = "0" * 64
 """What stands in the first record where later ones name the hash before them."""
@@ -31,12 +31,20 @@ LONGEST = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _EXACT = 2**53 - 1  # beyond it a JSON reader may round (RFC 8785, section 3.2.2.3)
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=dict).encode
 _decode = json.JSONDecoder().raw_decode
 
 
 class NotEvidence(ValueError):
     """An entry holds something that a record cannot keep; nothing was written."""
+
+
+class BadRecord(Exception):
+    """The first record that does not fit: its `seq`, and a sentence. `audit` makes it a finding."""
+
+    def __init__(self, seq: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.seq = seq
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,7 +116,7 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where the ledger ends: the last record's hash and the edge of the tree, whose size is the last `seq`."""
+    """Where the ledger ends: the last record's hash, and the edge of the tree over all records."""
 
     hash: str
     frontier: Frontier
@@ -215,8 +223,8 @@ def record_bytes(row: Row) -> bytes:
     be moved from one column into the next.
     """
     return (
-        f'{{"action":{quoted(row.action)},"actor":{quoted(row.actor)},"after":{row.after or "null"}'
-        f',"at":{row.at},"before":{row.before or "null"},"commitments":{row.commitments}'
+        f'{{"action":{quoted(row.action)},"actor":{quoted(row.actor)},"after":{_json(row.after)}'
+        f',"at":{row.at},"before":{_json(row.before)},"commitments":{row.commitments}'
         f',"policy":{quoted(row.policy)},"practices":{row.practices},"previous":{quoted(row.previous)}'
         f',"reference":{quoted(row.reference)},"seq":{row.seq},"subject":{quoted(row.subject)}'
         f',"surface":{quoted(row.surface)}}}'
@@ -244,22 +252,149 @@ def record_of(row: Row) -> Record:
 
 
 def audit(rows: Iterable[Row], head: Head, anchors: Iterable[tuple[int, bytes]] = ()) -> Findings:
-    """Check rows in order from the first against each other, the head, and checkpoints.
+    """Check rows, in order from the first, against each other, against the head and against checkpoints.
 
-    `anchors` are sizes with the root that the tree had at that size, smallest first. Rows stream
-    through: memory stays flat.
+    `anchors` are tree sizes with the root that was signed for each, smallest first. Rows stream
+    through, so memory stays flat; the walk ends at the first thing that is wrong.
     """
-    anchored = iter(anchors)
-    following = next(anchored, None)
-    checkpoints = known = 0
-    previous, frontier, root = START, Frontier(), EMPTY_ROOT
-    for row in rows:
-        if trouble := _trouble(row, frontier.size + 1, previous):
-            return Findings(frontier.size, frontier.root().hex(), checkpoints, frontier.size + 1, trouble)
-        previous = row.hash
-        frontier.append(bytes.fromhex(previous))
-    del root, known, following, anchored, head
-    return Findings(frontier.size, "", checkpoints)
+    walk = _Walk(anchors)
+    try:
+        for row in rows:
+            walk.step(row)
+        walk.end(head)
+    except BadRecord as bad:
+        return walk.findings(bad.seq, str(bad))
+    return walk.findings()
+
+
+class _Walk:
+    """From record to record, with the tree growing behind and the next checkpoint ahead."""
+
+    def __init__(self, anchors: Iterable[tuple[int, bytes]]) -> None:
+        self._frontier = Frontier()
+        self._previous = START
+        self._ahead = iter(anchors)
+        self._anchor = next(self._ahead, None)
+        self._agreed = self._agreed_size = 0
+
+    def step(self, row: Row) -> None:
+        """Look at the next row."""
+        if self._anchor is not None and self._anchor[0] <= self._frontier.size:
+            self._meet_anchors()
+        seq = self._frontier.size + 1
+        if row.seq != seq:
+            raise BadRecord(seq, f"Entry {seq} is missing or out of place: entry {row.seq} stands there.")
+        if row.previous != self._previous:
+            raise BadRecord(seq, f"Entry {seq} does not follow the entry before it.")
+        leaf = _leaf(row)
+        if leaf is None or leaf.hex() != row.hash:
+            raise BadRecord(seq, f"Entry {seq} is not what was recorded.")
+        self._previous = row.hash
+        self._frontier.append(leaf)
+
+    def end(self, head: Head) -> None:
+        """Look at what is left when the rows are through: checkpoints, and the head."""
+        self._meet_anchors()
+        size = self._frontier.size
+        if self._anchor is not None:
+            raise BadRecord(
+                size + 1,
+                f"The end is missing: a checkpoint covers {self._anchor[0]} entries and {size} are here.",
+            )
+        if (head.size, head.hash) != (size, self._previous) or head.root != self._frontier.root():
+            raise BadRecord(
+                min(size, head.size) + 1,
+                f"The head speaks of {head.size} entries and {size} are here, or its hashes are others.",
+            )
+
+    def findings(self, bad: int | None = None, trouble: str | None = None) -> Findings:
+        """What it has come to so far."""
+        return Findings(self._frontier.size, self._frontier.root().hex(), self._agreed, bad, trouble)
+
+    def _meet_anchors(self) -> None:
+        size = self._frontier.size
+        while self._anchor is not None and self._anchor[0] <= size:
+            if self._anchor != (size, self._frontier.root()):
+                first = self._agreed_size + 1
+                raise BadRecord(
+                    first, f"Entries {first} to {self._anchor[0]} are not those that a checkpoint covers."
+                )
+            self._agreed, self._agreed_size = self._agreed + 1, size
+            self._anchor = next(self._ahead, None)
+
+
+def _leaf(row: Row) -> bytes | None:
+    """The leaf hash of a row, or None when the row is not one that could have been written."""
+    try:
+        whole = (
+            type(row.at) is int
+            and _is_json(row.practices)
+            and _is_json(row.commitments)
+            and (row.before is None or _is_json(row.before))
+            and (row.after is None or _is_json(row.after))
+        )
+        return leaf_hash(record_bytes(row)) if whole else None
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _json(text: str | None) -> str:
+    return "null" if text is None else text
+
+
+def _is_json(text: str) -> bool:
+    return _decode(text)[1] == len(text)
+
+
+def _canonical(value: object) -> str:
+    _refuse_words(value)
+    return _encode(value)
+
+
+def _refuse_words(value: object) -> None:
+    """Let through what RFC 8785 writes in one way only, and what no person wrote."""
+    match value:
+        case None | bool():
+            pass
+        case int() if abs(value) <= _EXACT:
+            pass
+        case str() if len(value) <= LONGEST and "\n" not in value:
+            _storable(value)
+        case list() | tuple():
+            for each in value:
+                _refuse_words(each)
+        case Mapping():
+            for name, each in value.items():
+                # Keys beyond ASCII sort differently in UTF-16, which RFC 8785 sorts by.
+                if not (isinstance(name, str) and name.isascii()):
+                    raise NotEvidence(f"{name!r} cannot be a name in the ledger: use plain ASCII")
+                _refuse_words(each)
+        case _:
+            raise NotEvidence(
+                f"{str(value)[:60]!r} cannot stand in the ledger: before and after hold ids, codes, times as "
+                "text and whole numbers; what a person wrote belongs in words"
+            )
+
+
+def _storable(text: str) -> str:
+    """The same text, if every store can hold it: PostgreSQL knows no zero character, UTF-8 no half pairs."""
+    if "\x00" in text or not _is_utf8(text):
+        raise NotEvidence(f"{text[:60]!r} holds characters that cannot be stored")
+    return str(text)  # and not an enumeration's member, which drivers write in their own ways
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _microseconds(at: datetime) -> int:
+    if at.tzinfo is None:
+        raise NotEvidence("a time without a zone must not reach the ledger")
+    return (at - _EPOCH) // _MICROSECOND
 
 
 _ENTRY = tuple(each.name for each in fields(Entry))

@@ -1,0 +1,205 @@
+"""The ledger in the store: records are added at its end, read in order, checked, and never changed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Result, Select, column, delete, func, insert, select, table, text, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from handlers.rules.ledger import (
+    BadRecord,
+    Entry,
+    Findings,
+    Head,
+    Record,
+    Row,
+    Word,
+    audit,
+    commitment,
+    record_of,
+    seal,
+)
+from handlers.rules.merkle import Frontier
+from storage.models.evidence import EvidenceRow, WordsRow
+
+_BATCH = 1000  # rows held at a time while a long answer streams through
+
+# The same tables as the models, without types: rows are hashed as they are stored, and this is the hot path.
+_evidence = table("evidence", *map(column, Row._fields))
+_words = table("words", *map(column, Word._fields))
+_checkpoint = table("checkpoint", column("size"), column("root"))
+_head = table("ledger_head", column("id"), column("size"), column("hash"), column("frontier"))
+
+_READ_HEAD = select(_head.c.size, _head.c.hash, _head.c.frontier).where(_head.c.id == 1)
+_LOCK_HEAD = _READ_HEAD.with_for_update()
+_MOVE_HEAD = update(_head).where(_head.c.id == 1)
+_FIRST_HEAD = text(
+    "INSERT INTO ledger_head (id, size, hash, frontier) VALUES (1, 0, :hash, '[]') ON CONFLICT DO NOTHING"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The evidence on file for one practice: how many records, the newest instant, and a record to see."""
+
+    count: int
+    newest: datetime
+    sample: int
+
+
+class Ledger:
+    """The ledger inside one transaction, which its caller commits.
+
+    `salts` gives 32 fresh random bytes at each call.
+    """
+
+    def __init__(self, session: Session, salts: Callable[[], bytes] = lambda: os.urandom(32)) -> None:
+        self._session = session
+        self._salts = salts
+
+    def append(self, entries: Iterable[Entry]) -> list[Record]:
+        """Add entries at the end; they count once the transaction commits.
+
+        On PostgreSQL this locks the head until then, and others wait who want to append: call it late.
+        Raises NotEvidence for an entry that a record cannot keep.
+        """
+        sealed = seal(entries, self.head(lock=True), self._salts)
+        if not sealed.rows:
+            return []
+        connection = self._session.connection()
+        connection.execute(insert(_evidence), [row._asdict() for row in sealed.rows])
+        if sealed.words:
+            connection.execute(insert(_words), [word._asdict() for word in sealed.words])
+        head = sealed.head
+        moved = {"size": head.size, "hash": head.hash, "frontier": json.dumps(head.frontier.to_hex())}
+        connection.execute(_MOVE_HEAD, moved)
+        return sealed.records
+
+    def head(self, lock: bool = False) -> Head:
+        """Where the ledger ends now; with `lock`, nobody else moves it before this transaction ends."""
+        connection = self._session.connection()
+        found = connection.execute(_LOCK_HEAD if lock else _READ_HEAD).first()
+        if found is None and lock:
+            connection.execute(_FIRST_HEAD, {"hash": Head.start().hash})
+            found = connection.execute(_LOCK_HEAD).first()
+        return Head.start() if found is None else _head_of(*found)
+
+    def trail(self, subject: str, before_seq: int | None = None, limit: int | None = None) -> list[Record]:
+        """The story of one subject, oldest first: the last `limit` records, or those before a `seq`."""
+        wanted = select(_evidence).where(_evidence.c.subject == subject).order_by(_evidence.c.seq.desc())
+        if before_seq is not None:
+            wanted = wanted.where(_evidence.c.seq < before_seq)
+        found = self._session.execute(wanted.limit(limit)).all()
+        return [record_of(Row(*each)) for each in reversed(found)]
+
+    def records(self, after: int = 0) -> Iterator[Record]:
+        """All records in order, from the one behind `after`; they stream, whatever their number."""
+        return map(record_of, self.rows(after))
+
+    def rows(self, after: int = 0, upto: int | None = None) -> Iterator[Row]:
+        """The rows of `records` as they are stored and hashed."""
+        wanted = select(_evidence).where(_evidence.c.seq > after).order_by(_evidence.c.seq)
+        return map(Row._make, self._stream(wanted if upto is None else wanted.where(_evidence.c.seq <= upto)))
+
+    def words(self, after: int = 0) -> Iterator[Word]:
+        """The words that were not erased, with their salts, in the order of their records."""
+        wanted = select(_words).where(_words.c.seq > after).order_by(_words.c.seq, _words.c.name)
+        return map(Word._make, self._stream(wanted))
+
+    def words_of(self, seqs: Collection[int]) -> dict[int, dict[str, str]]:
+        """What people wrote in these records, by `seq` and name; what was erased is not there."""
+        found: dict[int, dict[str, str]] = {}
+        wanted = select(_words.c.seq, _words.c.name, _words.c.text).where(_words.c.seq.in_(seqs))
+        for seq, name, written in self._session.execute(wanted):
+            found.setdefault(seq, {})[name] = written
+        return found
+
+    def erase(self, person: str) -> int:
+        """Delete every text that this person wrote, with its salt; returns how many, to be recorded."""
+        erased = self._session.execute(delete(WordsRow).where(col(WordsRow.author) == person))
+        return int(erased.rowcount)  # type: ignore[attr-defined]  # a cursor result in practice
+
+    def coverage(
+        self, since: datetime, until: datetime, subjects: Collection[str] | Select[Any] | None = None
+    ) -> dict[str, Coverage]:
+        """The evidence on file for each practice from `since` to before `until`, of all subjects or some."""
+        practices, at = col(EvidenceRow.practices), col(EvidenceRow.at)
+        # A command always declares the same practices, so there are few groups however many records.
+        wanted = select(practices, func.count(), func.max(at), func.max(col(EvidenceRow.seq)))
+        wanted = wanted.where(at >= since, at < until).group_by(practices)
+        if subjects is not None:
+            wanted = wanted.where(col(EvidenceRow.subject).in_(subjects))
+        covered: dict[str, Coverage] = {}
+        for codes, count, newest, sample in self._session.execute(wanted):
+            for code in codes:
+                known = covered.get(code, Coverage(0, newest, sample))
+                covered[code] = Coverage(
+                    known.count + count, max(known.newest, newest), max(known.sample, sample)
+                )
+        return covered
+
+    def verify(self, anchors: Iterable[tuple[int, bytes]] = ()) -> Findings:
+        """Check the whole ledger: every record, the tree, the head, every checkpoint, every word.
+
+        `anchors` are sizes and roots of checkpoints kept outside the database, added to those within.
+        Everything streams, so memory stays flat but for some bytes for each checkpoint.
+        """
+        known = self._session.execute(select(_checkpoint.c.size, _checkpoint.c.root))
+        try:
+            signed = sorted({(size, bytes.fromhex(root)) for size, root in known} | set(anchors))
+            # One statement, one moment: whoever appends meanwhile moves both or none.
+            last = select(func.max(_evidence.c.seq)).scalar_subquery()
+            found = self._session.execute(_READ_HEAD.add_columns(last)).first()
+            head = Head.start() if found is None else _head_of(*found[:3])
+        except (ValueError, TypeError):
+            return Findings(0, "", 0, 1, "The head or a checkpoint in the database cannot be read.")
+        # Without a head nothing may be there; with one, nothing behind it.
+        upto = None if found is None or (found[3] or 0) > head.size else head.size
+        findings = audit(self._legible(self.rows(upto=upto)), head, signed)
+        return self._check_words(findings) if findings.good else findings
+
+    def _check_words(self, findings: Findings) -> Findings:
+        wanted = select(*_words.c, _evidence.c.commitments).join_from(
+            _words, _evidence, _words.c.seq == _evidence.c.seq, isouter=True
+        )
+        for seq, name, _author, written, salt, commitments in self._stream(wanted.order_by(_words.c.seq)):
+            held = json.loads(commitments or "{}").get(name)
+            # SQLite keeps a value of any type in any column.
+            whole = isinstance(written, str) and isinstance(salt, bytes)
+            if not whole or held != commitment(salt, name, written):
+                trouble = f"The words of entry {seq} ({name}) are not those that were written."
+                return replace(findings, bad=seq, trouble=trouble)
+        return findings
+
+    def _legible(self, rows: Iterator[Row]) -> Iterator[Row]:
+        """Make a row that the store cannot even read a finding, and not a failure of the check."""
+        seq = 0
+        try:
+            for row in rows:
+                yield row
+                seq = row.seq
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+            raise BadRecord(
+                seq + 1, f"Not all entries behind entry {seq} can be read: {error.orig}"
+            ) from error
+
+    def _stream(self, wanted: Select[Any]) -> Iterator[Any]:
+        result: Result[Any] = self._session.connection().execute(
+            wanted, execution_options={"stream_results": True, "yield_per": _BATCH}
+        )
+        for batch in result.partitions():
+            yield from batch
+
+
+def _head_of(size: int, last: str, edge: str) -> Head:
+    return Head(last, Frontier.from_hex(size, json.loads(edge)))
