@@ -16,11 +16,19 @@ from datetime import date, datetime, time
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_DURATION = re.compile(r"(?:\d+(?:s|m|h|d|w))+")
-_PART = re.compile(r"(\d+)([smhdw])")
+_DURATION = re.compile(r"(?:[0-9]{1,9}[smhdw])+")
+_PART = re.compile(r"([0-9]+)([smhdw])")
+LONGEST = 10 * 366 * 86400
+"""No duration in a policy is longer than ten years, in seconds."""
+
+
+def shown(written: object) -> str:
+    """What somebody wrote, quoted for a message and never longer than a line can bear."""
+    text = str(written)
+    return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
 def seconds(written: object) -> object:
@@ -28,21 +36,59 @@ def seconds(written: object) -> object:
     if not isinstance(written, str):
         return written
     if not _DURATION.fullmatch(written):
-        raise ValueError(f"{written!r} is not a duration; write for example 30m, 4h, 1h30m or 2d")
-    return sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(written))
+        raise ValueError(f"{shown(written)} is not a duration; write for example 30m, 4h, 1h30m or 2d")
+    total = sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(written))
+    if total > LONGEST:
+        raise ValueError(f"{shown(written)} is longer than ten years; write a shorter duration")
+    return total
+
+
+def _day(written: object) -> object:
+    # Without this a bare 20261224 would be read as seconds since 1970.
+    if isinstance(written, str):
+        try:
+            if len(written) == len("2026-12-24"):
+                return date.fromisoformat(written)
+        except ValueError:
+            pass
+        raise ValueError(f"{shown(written)} is not a day; write year-month-day, for example 2026-12-24")
+    return written
 
 
 def _one_or_many(written: object) -> object:
     return [written] if isinstance(written, str) else written
 
 
-Seconds = Annotated[int, BeforeValidator(seconds), Field(ge=0, le=10 * 366 * 86400)]
-Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$")]
+def _shaped(pattern: str, words: str) -> AfterValidator:
+    """Text that must match the whole of `pattern`; `words` say in a message what that means."""
+    shape = re.compile(pattern)
+
+    def check(written: str) -> str:
+        if not shape.fullmatch(written):
+            raise ValueError(f"{shown(written)} {words}")
+        return written
+
+    return AfterValidator(check)
+
+
+Seconds = Annotated[int, BeforeValidator(seconds), Field(ge=0, le=LONGEST)]
+Day = Annotated[date, BeforeValidator(_day)]
+Key = Annotated[
+    str,
+    _shaped(r"[a-z0-9][a-z0-9-]{0,47}", "is not a key; use up to 48 lower-case letters, digits and hyphens"),
+]
 Label = Annotated[str, Field(min_length=1, max_length=150)]
 Prose = Annotated[str, Field(max_length=3000)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 Keys = Annotated[tuple[Key, ...], BeforeValidator(_one_or_many)]
 Percent = Annotated[int, Field(ge=1, le=99)]
-ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
+ClockTime = Annotated[
+    str,
+    _shaped(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00", "is not a time of day; write it as 09:00, up to 24:00"),
+]
+
+PAUSES = ("waiting-on-requester", "waiting-on-supplier", "awaiting-approval")
+"""The states in which an agreement may stop its clocks."""
 
 
 class Role(StrEnum):
@@ -96,18 +142,22 @@ class Opening:
     A break is what lies between two openings of a day. `closes` may be 24:00.
     """
 
-    days: Annotated[tuple[Weekday, ...], BeforeValidator(_one_or_many)]
+    days: Annotated[tuple[Weekday, ...], BeforeValidator(_one_or_many), Field(min_length=1)]
     opens: ClockTime
     closes: ClockTime
 
 
 @dataclass(frozen=True)
 class Holidays:
-    """Where closed days come from: a country's public holidays, own dates, a file in iCalendar form."""
+    """Where closed days come from: a country's public holidays, own dates, a file in iCalendar form.
 
-    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+    `country` is an ISO 3166-1 code, `region` a part of it as ISO 3166-2 has it without the country;
+    `feed` is the name of an `.ics` file (RFC 5545) beside the policy's own files.
+    """
+
+    country: Annotated[str, _shaped(r"[A-Z]{2}", "is not a country; write two capitals as DE")] | None = None
     region: str | None = None
-    own: Mapping[date, Label] = field(default_factory=dict)
+    own: Mapping[Day, Label] = field(default_factory=dict)
     feed: str | None = None
 
 
@@ -125,7 +175,7 @@ class Calendar:
     hours: tuple[Opening, ...] = ()
     always: bool = False
     holidays: Holidays = field(default_factory=Holidays)
-    closed: Mapping[date, str] = field(default_factory=dict)
+    closed: Mapping[Day, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -133,21 +183,23 @@ class Target:
     """One promise: the time allowed by priority, counted in one calendar.
 
     `within` holds business seconds of that calendar; a priority that is not named has no such target.
+    The same promise may be made twice with different calendars, as long as no priority is named twice.
+    `goal` is the share of promises to be kept, in per cent; `warn_at` are parts of `within`, in per cent.
     """
 
     promise: Promise
     calendar: Key
-    within: Mapping[Priority, Seconds]
+    within: Annotated[Mapping[Priority, Annotated[Seconds, Field(gt=0)]], Field(min_length=1)]
     goal: Annotated[float, Field(gt=0, le=100)] = 95.0
     warn_at: tuple[Percent, ...] = (50, 75, 90)
 
 
 @dataclass(frozen=True)
 class Tell:
-    """Who hears of a warning or a breach: `assignee`, `team`, `manager`, `requester`, or a room as `#room`."""
+    """Who hears of a warning or a breach: `assignee`, `team`, `manager`, `requester`, a room as `#room`."""
 
-    warning: Annotated[tuple[str, ...], BeforeValidator(_one_or_many)] = ("assignee", "team")
-    breach: Annotated[tuple[str, ...], BeforeValidator(_one_or_many)] = ("assignee", "team", "manager")
+    warning: Names = ("assignee", "team")
+    breach: Names = ("assignee", "team", "manager")
 
 
 @dataclass(frozen=True)
@@ -159,7 +211,7 @@ class Agreement:
 
     key: Key
     name: Label
-    targets: tuple[Target, ...]
+    targets: Annotated[tuple[Target, ...], Field(min_length=1)]
     pauses_in: Keys = ()
     minimum_notice: Seconds = 900
     tell: Tell = field(default_factory=Tell)
@@ -177,7 +229,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody the organisation names in `people.yaml`."""
+    """Somebody the organisation names in `people.yaml`; `away` holds first and last day of absences."""
 
     key: Key
     name: Label
@@ -185,7 +237,7 @@ class Person:
     email: str | None = None
     manager: Key | None = None
     delegate: Key | None = None
-    away: tuple[tuple[date, date], ...] = ()
+    away: tuple[tuple[Day, Day], ...] = ()
     accounts: tuple[Account, ...] = ()
 
 
@@ -195,7 +247,7 @@ class Team:
 
     key: Key
     name: Label
-    members: Keys
+    members: Annotated[Keys, Field(min_length=1)]
     room: Key
     lead: Key | None = None
 
@@ -235,9 +287,15 @@ class FieldKind(StrEnum):
 
 @dataclass(frozen=True)
 class FormField:
-    """One question of an offering's form; asked only when `only_if` (field: answer) holds."""
+    """One question of an offering's form; asked only when `only_if` (field: answer) holds.
 
-    key: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+    `at_most` is the greatest length of a text, or the greatest number.
+    """
+
+    key: Annotated[
+        str,
+        _shaped(r"[a-z][a-z0-9_]{0,31}", "is not a field's key; use lower-case letters, digits and _"),
+    ]
     label: Annotated[str, Field(min_length=1, max_length=45)]
     kind: FieldKind = FieldKind.TEXT
     required: bool = True
@@ -257,9 +315,13 @@ class OnDeadline(StrEnum):
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of approval: `of` names `manager`, people, or teams as `@team`; `need` of them must agree."""
+    """One stage of approval: `of` names `manager`, people, or teams as `@team`; `need` of them must agree.
 
-    of: Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+    `manager` is always the requester's own manager. `within` counts in `calendar`, or round the clock
+    where none is named.
+    """
+
+    of: Names
     need: Annotated[int, Field(ge=1, le=20)] = 1
     within: Seconds = 2 * 86400
     calendar: Key | None = None
@@ -277,7 +339,11 @@ class TaskTemplate:
 
 @dataclass(frozen=True)
 class Offering:
-    """Something that can be asked for: its form, who may ask, who approves, who fulfils, what is promised."""
+    """Something that can be asked for: its form, who may ask, who approves, who fulfils, what is promised.
+
+    `may_ask` names people, `@team`, `discord:ROLE-ID` or `slack:GROUP-ID`; empty means everyone.
+    `closes_after` is how long a fulfilled request waits for a no, round the clock.
+    """
 
     key: Key
     name: Label
@@ -286,12 +352,12 @@ class Offering:
     team: Key
     description: Prose = ""
     fields: tuple[FormField, ...] = ()
-    may_ask: tuple[str, ...] = ()
+    may_ask: Names = ()
     approval: tuple[Stage, ...] = ()
     tasks: tuple[TaskTemplate, ...] = ()
     priority: Priority = Priority.P3
     closes_after: Seconds = 3 * 86400
-    keywords: tuple[str, ...] = ()
+    keywords: Names = ()
 
 
 @dataclass(frozen=True)
@@ -302,8 +368,8 @@ class Access:
     `unknown_people` says whether an account nobody has named may act as staff.
     """
 
-    grants: Mapping[Role, tuple[str, ...]] = field(default_factory=dict)
-    workspaces: tuple[str, ...] = ()
+    grants: Mapping[Role, Names] = field(default_factory=dict)
+    workspaces: Names = ()
     unknown_people: bool = True
 
 
@@ -315,7 +381,9 @@ class Organisation:
     zone: str
     requests_room: Key
     owner_room: Key
-    request_emoji: Annotated[str, Field(pattern=r"^[a-z0-9_+-]{1,60}$")] = "ticket"
+    request_emoji: Annotated[
+        str, _shaped(r"[a-z0-9_+-]{1,60}", "is not an emoji's name; write it without colons, as ticket")
+    ] = "ticket"
     intake_offering: Key | None = None
 
 
