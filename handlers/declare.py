@@ -53,10 +53,10 @@ class Outcome:
     """What a handler decided. The dispatcher writes it: all of it, or nothing.
 
     `undue` names due moments that no longer hold, by key prefix; `follow` are command lines that the
-    desk says next, in the same transaction.
+    desk says next, in the same transaction. A reply given as a function is drawn last, when all that is in.
     """
 
-    reply: Reply
+    reply: Reply | Callable[[], Reply]
     changes: Sequence[Change] = ()
     notices: Sequence[Notice] = ()
     cards: Sequence[Card] = ()
@@ -191,23 +191,24 @@ def _parameters(params: type[Any]) -> tuple[tuple[Parameter, ...], str | None]:
         if hint is Answers:
             open_answers = each.name
             continue
-        notes = [note for part in _annotated(hint) for note in part]
+        notes = list(_notes(hint))
         kind = next((note for note in notes if hasattr(note, "read") and hasattr(note, "fits")), None)
         if kind is None:
             raise HouseFault(f"{params.__name__}.{each.name} has no parameter kind in its annotation")
         required = each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
-        help_text = next((note for note in reversed(notes) if isinstance(note, str)), "")
+        help_text = next((note for note in notes if isinstance(note, str)), "")
         found.append(Parameter(each.name, kind, required, help_text))
     return tuple(found), open_answers
 
 
-def _annotated(hint: Any) -> Iterable[tuple[Any, ...]]:
-    """The notes of an annotation, looking into `X | None`."""
+def _notes(hint: Any) -> Iterable[Any]:
+    """The notes of an annotation, outermost first, looking into `X | None`."""
     if get_origin(hint) is Annotated:
-        yield hint.__metadata__
-    for part in get_args(hint):
-        if get_origin(part) is Annotated:
-            yield part.__metadata__
+        yield from hint.__metadata__
+        yield from _notes(hint.__origin__)
+    else:
+        for part in get_args(hint):
+            yield from _notes(part)
 
 
 class Commands:

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 from config.policy import Policy
 from handlers.access import Person
-from handlers.declare import Commands
+from handlers.declare import Commands, Standing
 from handlers.directory import Directory
+from handlers.errors import NotFound
 from handlers.messages import Command, Moment, Place, Who
 from handlers.parsing import Reading
 from storage.unit_of_work import Records
@@ -44,6 +45,13 @@ class Desk:
     def today(self) -> date:
         """The day at the asker's place."""
         return self.now.astimezone(ZoneInfo(self.asker.zone)).date()
+
+    def look(self, ref: str) -> Standing:
+        """How a subject stands now, if the asker may see it; raises NotFound or NotAllowed."""
+        look = self.commands.looks.get(ref.partition("-")[0])
+        if look is None:
+            raise NotFound(f"There is no {ref}.", "Check the reference.")
+        return look(ref, self)
 
     def at(self, moment: datetime | None, relative: bool = False) -> Moment | None:
         """An instant as a part of words."""

@@ -83,7 +83,7 @@ class Dispatcher:
                 outcome = self._decide(declared, rest, command, desk)
                 if outcome.changes or outcome.notices or outcome.due:
                     raise HouseFault(f"“{declared.name}” changes state but evidences no practice")
-                return outcome.reply
+                return outcome.reply() if callable(outcome.reply) else outcome.reply
         for left in reversed(range(_TRIES)):
             try:
                 return self._carry_out(declared, rest, command, log_reference)
@@ -121,7 +121,7 @@ class Dispatcher:
             further = self._decide(following, following_rest, said, as_desk)
             self._write(following, further, as_desk)
             queue.extend(further.follow)
-        return outcome.reply
+        return outcome.reply() if callable(outcome.reply) else outcome.reply
 
     def _decide(self, declared: Declared, rest: str, command: Command, desk: Desk) -> Outcome:
         if declared.desk_only and desk.asker is not THE_DESK:
@@ -259,13 +259,7 @@ class Dispatcher:
         """How a subject stands now, for its card and for looking again before a send."""
         with self.database.reading() as session:
             sender = Command(line="", sender=DESK, place=Place(platform="desk"), key="")
-            return self._look(ref, self._desk(sender, Records(session), ""))
-
-    def _look(self, ref: str, desk: Desk) -> Standing:
-        look = self.commands.looks.get(ref.partition("-")[0])
-        if look is None:
-            raise HouseFault(f"nothing can look at {ref}")
-        return look(ref, desk)
+            return self._desk(sender, Records(session), "").look(ref)
 
 
 def _subject_here(place: Place, records: Records) -> str | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from config.vocabulary import practices
-from handlers import evidence, guide, people, requests, service_levels, services
+from handlers import evidence, guide, people, service_levels, services
 from handlers.declare import Commands
 from handlers.errors import HouseFault
+from handlers.requests import approvals, intake, views, work
 
-CAPABILITIES = (guide, people, services, requests, service_levels, evidence)
+CAPABILITIES = (guide, people, services, intake, approvals, work, views, service_levels, evidence)
 
 
 def load() -> Commands:

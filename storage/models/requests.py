@@ -28,7 +28,6 @@ class Request(SQLModel, table=True):
     state: str = Field(max_length=24, index=True)
     requester: str = Field(max_length=48, index=True)
     assignee: str | None = Field(default=None, max_length=48, index=True)
-    waiting_on: str | None = Field(default=None, max_length=24)
     summary: str = Field(max_length=200)
     answers: Any = Field(sa_type=Json)
     source: str | None = Field(default=None, max_length=500)
@@ -38,6 +37,7 @@ class Request(SQLModel, table=True):
     fulfilled_at: datetime | None = Field(default=None, sa_type=Instant)
     rating: int | None = None
     stage: int = 0
+    at_owner: bool = False
     version: int = 1
 
     @property

@@ -11,9 +11,9 @@ from storage.columns import Instant
 
 
 class ClockRow(SQLModel, table=True):
-    """One promise on one ticket. Whether it is due soon or breached now is read from the moments.
+    """One promise on one ticket. `state` is how it stood then; how it stands now is read from the moments.
 
-    `next_at` is the next moment at which the clock changes by itself; null when it does not.
+    `open` says that it is neither met, met late nor cancelled; `soon_at` is its last warning before `due_at`.
     """
 
     __tablename__ = "clock"
@@ -24,7 +24,7 @@ class ClockRow(SQLModel, table=True):
     )
 
     subject: str = Field(primary_key=True, max_length=40)
-    promise: str = Field(primary_key=True, max_length=20)
+    promise: str = Field(primary_key=True, max_length=70)
     agreement: str = Field(max_length=48, index=True)
     service: str = Field(max_length=48)
     team: str = Field(max_length=48)
@@ -38,3 +38,11 @@ class ClockRow(SQLModel, table=True):
     soon_at: datetime | None = Field(default=None, sa_type=Instant)
     stopped_at: datetime | None = Field(default=None, sa_type=Instant)
     breached_at: datetime | None = Field(default=None, sa_type=Instant)
+
+    def state_at(self, now: datetime) -> str:
+        """How it stands now, if nothing happened since: time alone makes a running clock due soon, then breached."""
+        if self.state not in ("running", "due soon") or self.due_at is None:
+            return self.state
+        if now >= self.due_at:
+            return "breached"
+        return "due soon" if self.soon_at is not None and now >= self.soon_at else "running"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete
 from sqlmodel import Session, col
@@ -34,13 +35,7 @@ class Clocks:
         self, *, service: str | None = None, team: str | None = None, customer: str | None = None
     ) -> Sequence[ClockRow]:
         """Clocks of open tickets, the next due first."""
-        query = select_models(ClockRow).where(col(ClockRow.open).is_(True))
-        if service:
-            query = query.where(col(ClockRow.service) == service)
-        if team:
-            query = query.where(col(ClockRow.team) == team)
-        if customer:
-            query = query.where(col(ClockRow.customer) == customer)
+        query = select_models(ClockRow).where(col(ClockRow.open).is_(True), *_within(service, team, customer))
         return self._session.exec(query.order_by(col(ClockRow.due_at))).all()
 
     def ended(
@@ -57,11 +52,35 @@ class Clocks:
         broken = (
             col(ClockRow.stopped_at).is_(None) & (col(ClockRow.breached_at) >= since) & (col(ClockRow.breached_at) < until)
         )
-        query = select_models(ClockRow).where(stopped | broken)
-        if service:
-            query = query.where(col(ClockRow.service) == service)
-        if team:
-            query = query.where(col(ClockRow.team) == team)
-        if customer:
-            query = query.where(col(ClockRow.customer) == customer)
-        return self._session.exec(query).all()
+        return self._session.exec(
+            select_models(ClockRow).where(stopped | broken, *_within(service, team, customer))
+        ).all()
+
+    def broken(
+        self,
+        since: datetime,
+        until: datetime,
+        now: datetime,
+        *,
+        service: str | None = None,
+        team: str | None = None,
+        customer: str | None = None,
+    ) -> Sequence[ClockRow]:
+        """Clocks that were breached in a period, the newest breach first; one whose moment has come counts at once."""
+        told = (col(ClockRow.breached_at) >= since) & (col(ClockRow.breached_at) < until)
+        silent = (
+            col(ClockRow.breached_at).is_(None)
+            & col(ClockRow.open).is_(True)
+            & (col(ClockRow.due_at) <= now)
+            & (col(ClockRow.due_at) >= since)
+            & (col(ClockRow.due_at) < until)
+        )
+        rows = self._session.exec(
+            select_models(ClockRow).where(told | silent, *_within(service, team, customer))
+        ).all()
+        return sorted(rows, key=lambda row: row.breached_at or row.due_at or since, reverse=True)
+
+
+def _within(service: str | None, team: str | None, customer: str | None) -> list[Any]:
+    asked = ((ClockRow.service, service), (ClockRow.team, team), (ClockRow.customer, customer))
+    return [col(column) == wanted for column, wanted in asked if wanted]

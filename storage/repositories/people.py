@@ -67,3 +67,10 @@ class People:
             return None
         self._session.execute(delete(LinkCode).where(col(LinkCode.code) == code))
         return found if found.expires_at > now else None
+
+    def forget(self, key: str) -> None:
+        """Take the name off somebody no policy names; the key stays, because the ledger holds it."""
+        met = self._session.get(PersonRow, key)
+        if met is not None:
+            met.name = key
+            self._session.flush()

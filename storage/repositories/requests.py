@@ -74,3 +74,11 @@ class Requests:
         total = self._session.scalar(select(func.count()).select_from(query.subquery())) or 0
         page = query.order_by(col(Request.number).desc()).offset(skip).limit(at_most)
         return self._session.exec(page).all(), int(total)
+
+    def erase_words(self, person: str) -> list[int]:
+        """Blank what a person wrote on their own requests; returns the requests' numbers."""
+        rows = self._session.exec(select_models(Request).where(col(Request.requester) == person)).all()
+        for row in rows:
+            row.answers, row.summary, row.source = {}, f"{row.offering} (erased)", None
+        self._session.flush()
+        return [row.number for row in rows]

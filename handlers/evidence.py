@@ -1,0 +1,142 @@
+"""Evidence: what is on file for each practice of CMMI for Services, and proof that nobody changed it.
+
+What is shown is evidence on file, never a rating: only people judge whether it is adequate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from config.policy import Role
+from config.vocabulary import practices
+from handlers.declare import command
+from handlers.desk import Desk
+from handlers.errors import BadValue
+from handlers.messages import Button, Reply, Table, Tone, Words, facts
+from handlers.parsing import AnyRef, WholeNumber, Word
+from handlers.rules.ledger import Record
+from handlers.rules.periods import period
+
+_PAGE = 20
+
+
+@dataclass(frozen=True)
+class Trail:
+    """For example: evidence trail REQ-7"""
+
+    ticket: AnyRef
+    before: Annotated[int | None, WholeNumber(1, 999_999_999), "Show what lies before this record"] = None
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """For example: evidence coverage IRP within:quarter"""
+
+    area: Annotated[Word | None, "A process area, such as SD or IRP"] = None
+    within: Annotated[Word, "A period, such as month, quarter or 2026-10"] = "year"
+
+
+@dataclass(frozen=True)
+class Verify:
+    """For example: evidence verify"""
+
+
+@command("evidence trail", params=Trail)
+def trail(asked: Trail, desk: Desk) -> Reply:
+    """See the story of a ticket as the ledger tells it."""
+    desk.look(asked.ticket)
+    records = desk.records.ledger.trail(asked.ticket, asked.before, _PAGE)
+    words = desk.records.ledger.words_of([record.seq for record in records])
+    earlier = ()
+    if records and len(records) == _PAGE:
+        line = f"evidence trail {asked.ticket} before:{records[0].seq}"
+        earlier = (Button(label="Earlier", line=line),)
+    return Reply(
+        title=f"Evidence on {asked.ticket}",
+        table=Table(
+            columns=("No.", "When", "Who", "What", "Said", "Practice"),
+            rows=tuple(_row(desk, record, words.get(record.seq, {})) for record in records),
+            empty="Nothing is on file.",
+        ),
+        buttons=(*earlier, Button(label="How times were counted", line=f"sla why {asked.ticket}")),
+        subject=asked.ticket,
+    )
+
+
+def _row(desk: Desk, record: Record, words: Mapping[str, str]) -> tuple[Words, ...]:
+    said = "; ".join(f"{name}: {text}" for name, text in words.items())
+    if not words and record.commitments:
+        said = "(erased)"
+    return (
+        (f"#{record.seq}",),
+        (desk.at(record.at) or "",),
+        (desk.directory.who_is(record.actor),),
+        (f"{record.action}{_told(record)}",),
+        (said,) if said else ("",),
+        (", ".join(record.practices),),
+    )
+
+
+def _told(record: Record) -> str:
+    shown = {key: value for key, value in (record.after or {}).items() if key in ("state", "assignee", "priority")}
+    return f" ({', '.join(f'{key} {value}' for key, value in shown.items())})" if shown else ""
+
+
+@command("evidence coverage", params=Coverage)
+def coverage(asked: Coverage, desk: Desk) -> Reply:
+    """See, for each practice of CMMI for Services, how much evidence is on file, and the newest of it."""
+    try:
+        span = period(asked.within, desk.now, desk.asker.zone)
+    except ValueError as error:
+        raise BadValue(str(error), field="within") from None
+    known = practices()
+    area = (asked.area or "").upper()
+    areas = sorted({each.area for each in known.values() if each.area})
+    if area and area not in areas:
+        raise BadValue(f"“{area[:20]}” is no process area.", f"Known: {', '.join(areas)}.", field="area")
+    found = desk.records.ledger.coverage(span.since, span.until)
+    rows: list[tuple[Words, ...]] = []
+    for code, practice in known.items():
+        on_file = found.get(code)
+        if (on_file is None and not area) or (area and practice.area != area):
+            continue
+        rows.append(
+            (
+                (code,),
+                (practice.title,),
+                (str(on_file.count) if on_file else "no occasion yet",),
+                (desk.at(on_file.newest) or "",) if on_file else ("",),
+                (f"#{on_file.sample}",) if on_file else ("",),
+            )
+        )
+    weakest = "A goal is as strong as its weakest practice; nothing is averaged."
+    return Reply(
+        title=f"Evidence on file{f' for {area}' if area else ''}, {span.name}",
+        text=f"This is what the work left behind, not a rating. {weakest}",
+        table=Table(
+            columns=("Practice", "Title", "Records", "Newest", "Sample"),
+            rows=tuple(rows),
+            empty="Nothing is on file for this period.",
+        ),
+        buttons=(Button(label="Verify the ledger", line="evidence verify"),),
+    )
+
+
+@command("evidence verify", params=Verify, role=Role.MANAGER)
+def verify(asked: Verify, desk: Desk) -> Reply:
+    """Check every record of the ledger, its tree and its checkpoints."""
+    findings = desk.records.ledger.verify()
+    if findings.good:
+        return Reply(
+            title=f"The ledger holds: {findings.size} records, nothing was changed.",
+            facts=facts(("Root", findings.root), ("Checkpoints", str(findings.checkpoints))),
+            text="An outsider can check it too: `deskbell evidence export` writes one file and its verifier.",
+            tone=Tone.GOOD,
+        )
+    return Reply(
+        title=f"The ledger does not hold: record {findings.bad}",
+        text=findings.trouble or "",
+        tone=Tone.BAD,
+    )

@@ -1,0 +1,169 @@
+"""The guide: what the desk can do, what is yours, and how things stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from handlers.declare import Declared, command
+from handlers.desk import Desk
+from handlers.errors import UnknownCommand
+from handlers.messages import Button, Reply, Style, Table, Words, facts
+from handlers.parsing import Text, near
+from handlers.rules.workflow import UNFINISHED, RequestState
+from storage.models.requests import Request
+
+
+@dataclass(frozen=True)
+class Help:
+    """For example: desk help request take"""
+
+    about: Annotated[Text | None, "A command, or its first word"] = None
+
+
+@dataclass(frozen=True)
+class Home:
+    """For example: desk home"""
+
+
+@dataclass(frozen=True)
+class Status:
+    """For example: desk status"""
+
+
+@command("desk help", params=Help)
+def help_(asked: Help, desk: Desk) -> Reply:
+    """See what the desk can do, or how one command is used."""
+    about = (asked.about or "").lower().strip()
+    mine = [each for each in desk.commands.spoken if each.role in desk.asker.roles]
+    one = desk.commands.by_name.get(about)
+    if one and not one.desk_only:
+        return _explain(one)
+    if about in desk.commands.nouns:
+        chosen = [each for each in mine if each.noun == about]
+        return Reply(title=f"What you can do with a {about}", table=_table(chosen), buttons=_try(chosen))
+    if about:
+        close = near(about, [each.name for each in mine])
+        raise UnknownCommand(
+            f"I do not know “{about[:60]}”.", "Perhaps one of these?", [(name, f"desk help {name}") for name in close]
+        )
+    return Reply(
+        title="What I can do for you",
+        text="Type a line, or click. What is missing is asked for. `desk help request take` explains one command.",
+        table=_table(mine),
+        buttons=(
+            Button(label="Ask for something", line="request new", style=Style.PRIMARY),
+            Button(label="My requests", line="request list mine"),
+            Button(label="Services", line="service list"),
+        ),
+    )
+
+
+def _table(commands: Sequence[Declared]) -> Table:
+    return Table(
+        columns=("Type", "What it does"),
+        rows=tuple(((each.usage,), (_first_line(each.help),)) for each in commands),
+    )
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
+
+
+def _try(commands: Sequence[Declared]) -> tuple[Button, ...]:
+    free = [each for each in commands if not any(part.required for part in each.parameters)]
+    return tuple(Button(label=each.name, line=each.name) for each in free[:5])
+
+
+def _explain(one: Declared) -> Reply:
+    return Reply(
+        title=one.usage,
+        text=one.help,
+        facts=facts(
+            ("For example", one.example),
+            ("For", "everyone" if one.role == "staff" else f"{one.role}s"),
+            ("Evidence for", ", ".join(one.evidences)),
+        ),
+        table=Table(
+            columns=("Detail", "What it is"),
+            rows=tuple(
+                ((each.key,), (f"{each.help or each.label}{'' if each.required else ' (may be left out)'}",))
+                for each in one.parameters
+            ),
+            empty="It needs no details.",
+        ),
+        buttons=(Button(label="Do it", line=one.name, style=Style.PRIMARY),),
+    )
+
+
+@command("desk home", params=Home)
+def home(asked: Home, desk: Desk) -> Reply:
+    """See what is open of yours and what waits for you."""
+    records = desk.records.requests
+    mine, total = records.listed(states=(*UNFINISHED, RequestState.FULFILLED), requester=desk.asker.key, at_most=8)
+    held, held_total = records.listed(states=UNFINISHED, assignee=desk.asker.key, at_most=8)
+    waiting = [each for each in _awaiting(desk) if each.requester != desk.asker.key]
+    sections = [_section(desk, f"Your open requests ({total})", mine, "You have asked for nothing.")]
+    if held_total:
+        sections.append(_section(desk, f"In your hands ({held_total})", held, ""))
+    if waiting:
+        sections.append(_section(desk, f"Waiting for your decision ({len(waiting)})", waiting, ""))
+    return Reply(
+        title=f"Hello, {desk.asker.name}",
+        text="Here is what is yours. Everything can also be typed: `desk help` shows how.",
+        more=tuple(sections),
+        buttons=(
+            Button(label="Ask for something", line="request new", style=Style.PRIMARY),
+            Button(label="My requests", line="request list mine"),
+            Button(label="Help", line="desk help"),
+        ),
+        as_of=desk.now,
+    )
+
+
+def _awaiting(desk: Desk) -> list[Request]:
+    found, _ = desk.records.requests.listed(states=(RequestState.AWAITING_APPROVAL,), at_most=50)
+    return [each for each in found if _asks(desk, each)]
+
+
+def _asks(desk: Desk, request: Request) -> bool:
+    card = desk.look(request.ref).card
+    waits = next((fact.value for fact in card.facts if fact.label == "Waits for"), ())
+    return any(getattr(part, "person", None) == desk.asker.key for part in waits)
+
+
+def _section(desk: Desk, title: str, requests: Sequence[Request], empty: str) -> Reply:
+    return Reply(
+        title=title,
+        table=Table(
+            columns=("Request", "What", "State"),
+            rows=tuple(_row(each) for each in requests),
+            empty=empty,
+        ),
+        buttons=tuple(Button(label=f"Show {each.ref}", line=f"request show {each.ref}") for each in requests[:3]),
+    )
+
+
+def _row(request: Request) -> tuple[Words, ...]:
+    return ((request.ref,), (request.summary,), (RequestState(request.state).shown,))
+
+
+@command("desk status", params=Status)
+def status(asked: Status, desk: Desk) -> Reply:
+    """See how the desk itself is: what is open, what waits to be sent, how far the ledger goes."""
+    _, open_requests = desk.records.requests.listed(states=UNFINISHED, at_most=1)
+    waiting = desk.records.outbox.counts()
+    head = desk.records.ledger.head()
+    overdue = desk.records.dues.overdue(desk.now)
+    return Reply(
+        title=f"{desk.policy.organisation.name}: the desk is here",
+        facts=facts(
+            ("Open requests", str(open_requests)),
+            ("Messages waiting", ", ".join(f"{count} {state}" for state, count in sorted(waiting.items())) or "none"),
+            ("Moments overdue", str(overdue)),
+            ("Evidence", f"{head.size} records"),
+            ("Policy", f"version {desk.policy.version}"),
+        ),
+        as_of=desk.now,
+    )

@@ -1,0 +1,159 @@
+"""Looking: one request in full, lists with paging, and how a request stands for its card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from config.policy import Role
+from handlers.declare import Standing, command, subject, suggestions
+from handlers.desk import Desk
+from handlers.messages import Button, Option, Reply, Table, Words
+from handlers.parsing import Choice, RequestRef, Text, WholeNumber
+from handlers.requests.shared import PREFIX, card, find, is_worker, offering_of, promise_words, room_of
+from handlers.rules.workflow import UNFINISHED, RequestState
+from storage.models.requests import Request
+
+_PAGE = 10
+_TIMELINE = 12
+
+
+@dataclass(frozen=True)
+class Show:
+    """For example: request show REQ-7"""
+
+    request: RequestRef
+
+
+@dataclass(frozen=True)
+class List:
+    """For example: request list mine"""
+
+    scope: Annotated[str, Choice(("mine", "team", "open", "all")), "Whose requests"] = "mine"
+    about: Annotated[Text | None, "Words to look for"] = None
+    page: Annotated[int, WholeNumber(1, 10_000)] = 1
+
+
+@subject(PREFIX)
+def look(ref: str, desk: Desk) -> Standing:
+    """How a request stands now."""
+    request = find(desk, ref)
+    return Standing(request.ref, request.state, request.version, card(desk, request), room_of(desk, request))
+
+
+@suggestions(PREFIX)
+def suggest(desk: Desk) -> Sequence[Option]:
+    """The open requests that the asker is likely to mean: what they hold or asked for, and their teams' work."""
+    records = desk.records.requests
+    found: dict[int, Request] = {}
+    for part in (
+        records.listed(states=UNFINISHED, assignee=desk.asker.key, at_most=25)[0],
+        records.listed(requester=desk.asker.key, at_most=25)[0],
+        records.listed(states=UNFINISHED, teams=sorted(desk.asker.teams), at_most=25)[0] if desk.asker.teams else (),
+    ):
+        found.update({each.number: each for each in part})
+    return [Option(label=f"{each.ref} {each.summary}"[:100], value=each.ref) for each in found.values()]
+
+
+@command("request show", params=Show)
+def show(asked: Show, desk: Desk) -> Reply:
+    """See a request in full: how it stands, what was promised, what happened."""
+    request = find(desk, asked.request)
+    drawn = card(desk, request)
+    questions = {each.key: each.label for each in offering_of(desk, request).fields}
+    answers = tuple((questions.get(key, key), (str(text),)) for key, text in request.answers.items())
+    asked_for = Reply(
+        title="What was asked for",
+        table=Table(columns=("Question", "Answer"), rows=tuple(((label,), text) for label, text in answers)),
+    )
+    buttons = drawn.buttons
+    if not is_worker(desk.asker, request):
+        mine = ("request comment", "request cancel", "request confirm", "request reopen", "sla why")
+        mine += ("request approve", "request reject") if request.requester != desk.asker.key else ()
+        buttons = tuple(each for each in buttons if each.line.startswith(mine))
+    if request.requester == desk.asker.key and request.state in UNFINISHED:
+        take_back = Button(label="Cancel", line=f"request cancel {request.ref}", confirm="Take this request back?")
+        buttons = (*buttons, take_back)
+    source = (f"From the message {request.source}",) if request.source else ()
+    return drawn.model_copy(
+        update={
+            "text": source,
+            "buttons": buttons,
+            "private": True,
+            "more": (*((asked_for,) if answers else ()), _timeline(desk, request)),
+        }
+    )
+
+
+def _timeline(desk: Desk, request: Request) -> Reply:
+    records = desk.records.ledger.trail(request.ref, limit=_TIMELINE)
+    words = desk.records.ledger.words_of([record.seq for record in records])
+    rows: list[tuple[Words, ...]] = []
+    for record in reversed(records):
+        if record.action.startswith("notice."):
+            continue
+        said = "; ".join(text for name, text in words.get(record.seq, {}).items() if name in _SAID)
+        what = record.action.removeprefix("request.").replace("_", " ").replace(".", " ")
+        who = desk.directory.who_is(record.actor)
+        rows.append(((desk.at(record.at) or "",), (who,), (f"{what}: {said}" if said else what,)))
+    return Reply(title="What happened, newest first", table=Table(columns=("When", "Who", "What"), rows=tuple(rows)))
+
+
+_SAID = ("comment", "because", "how")
+
+
+@command("request list", params=List)
+def list_requests(asked: List, desk: Desk) -> Reply:
+    """See requests: yours, your team's, all that are open, or everything you may see."""
+    asker = desk.asker
+    wide = bool({Role.AGENT, Role.MANAGER, Role.OWNER} & asker.roles)
+    requester = asker.key if asked.scope == "mine" or (not wide and not asker.teams) else None
+    teams = sorted(asker.teams) if asked.scope == "team" or (requester is None and not wide) else None
+    found, total = desk.records.requests.listed(
+        states=() if asked.scope in ("all", "mine") else UNFINISHED,
+        requester=requester,
+        teams=teams,
+        text=asked.about,
+        skip=(asked.page - 1) * _PAGE,
+        at_most=_PAGE,
+    )
+    return Reply(
+        title=_title(asked, total),
+        table=Table(
+            columns=("Request", "What", "State", "Held by", "Promised"),
+            rows=tuple(_row(desk, each) for each in found),
+            empty="No such requests. Type `request new` to ask for something.",
+        ),
+        buttons=_pages(asked, total) + tuple(_show(each) for each in found[:3]),
+    )
+
+
+def _title(asked: List, total: int) -> str:
+    whose = {"mine": "your requests", "team": "your team's open requests", "open": "open requests", "all": "requests"}
+    about = f" about “{asked.about}”" if asked.about else ""
+    pages = max(1, -(-total // _PAGE))
+    return f"{total} of {whose[asked.scope]}{about}" + (f", page {asked.page} of {pages}" if pages > 1 else "")
+
+
+def _row(desk: Desk, request: Request) -> tuple[Words, ...]:
+    clocks = [row for row in desk.records.clocks.of(request.ref) if row.open and row.due_at is not None]
+    soonest = min(clocks, key=lambda row: row.due_at or desk.now, default=None)
+    return (
+        (request.ref,),
+        (request.summary,),
+        (RequestState(request.state).shown,),
+        (desk.directory.who_is(request.assignee),) if request.assignee else ("nobody yet",),
+        promise_words(desk, soonest) if soonest else ("—",),
+    )
+
+
+def _pages(asked: List, total: int) -> tuple[Button, ...]:
+    line = f"request list {asked.scope}" + (f' about:"{asked.about}"' if asked.about else "")
+    earlier = (Button(label="Previous", line=f"{line} page:{asked.page - 1}"),) if asked.page > 1 else ()
+    further = (Button(label="Next", line=f"{line} page:{asked.page + 1}"),) if asked.page * _PAGE < total else ()
+    return earlier + further
+
+
+def _show(request: Request) -> Button:
+    return Button(label=f"Show {request.ref}", line=f"request show {request.ref}")
