@@ -147,7 +147,7 @@ class Hours:
     def sections(self, start: datetime, end: datetime) -> Iterator[Section]:
         """The whole span, cut where counting begins, ends, or stands still for another reason.
 
-        Lazy, earliest first, without gaps. Raises BadInstant.
+        Lazy, earliest first, without gaps; nothing when end is not later. Raises BadInstant.
         """
         first, last = _micros(start), _micros(end)
         _check(first, last)
@@ -296,7 +296,7 @@ def _instant(micros: int) -> datetime:
 
 
 def _check(first: int, last: int) -> None:
-    if first < 0 or last > _LIMIT:
+    if min(first, last) < 0 or max(first, last) > _LIMIT:
         raise BadInstant(f"Business time is counted in the years {FIRST_YEAR} to {LAST_YEAR} only.")
 
 
