@@ -1,4 +1,4 @@
-"""What makes a command happen once and its consequences leave: inbox, outbox, due moments, counters, cards."""
+"""What makes a command happen once and its consequences leave: inbox, outbox, due moments, counters."""
 
 from __future__ import annotations
 
@@ -21,54 +21,87 @@ class InboxRow(SQLModel, table=True):
     answer: Any = Field(sa_type=Json)
 
 
+def _while_open(name: str, *columns: str) -> Index:
+    """An index over open rows only, so that what is done costs nothing when the desk asks what is next."""
+    return Index(name, *columns, sqlite_where=text("open = 1"), postgresql_where=text("open"))
+
+
 class OutboxRow(SQLModel, table=True):
     """One message to one place, with its life: pending, sending, retry, then sent, given up or skipped.
 
-    `while_in` holds the states of the subject in which the message is still worth sending; `card`
-    rows carry no content, because a card is drawn from the subject at the moment it is sent.
+    `lane` is its destination, `rank` what leaves first there (0 for a page, else 1). `while_in` holds the
+    states of the subject in which the message is still worth sending. A `card` carries no content: it is
+    drawn from its subject at the moment it is sent. `next_at` is the earliest moment of the next attempt,
+    `first_at` that of the first one. `fence` is the number of the lane's lease under which it was last
+    taken. `in_doubt` says that it may have arrived already, and `said_as` is the key it went under, which
+    reminders that left as one message share. `message` is what the adapter gave back.
     """
 
     __tablename__ = "outbox"
     __table_args__ = (
-        Index("ix_outbox_waiting", "next_at", sqlite_where=text("open"), postgresql_where=text("open")),
-        Index("ix_outbox_lane", "lane", "id", sqlite_where=text("open"), postgresql_where=text("open")),
+        _while_open("ix_outbox_first", "lane", "rank", "id"),
+        _while_open("ix_outbox_order", "lane", "subject", "id"),
+        _while_open("ix_outbox_next", "lane", "next_at"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
     key: str = Field(unique=True, max_length=200)
     kind: str = Field(max_length=12)
+    rank: int = 1
     platform: str = Field(max_length=20)
     lane: str = Field(max_length=150)
     place: Any = Field(sa_type=Json)
     subject: str | None = Field(default=None, index=True, max_length=40)
-    while_in: Any = Field(default=None, sa_type=Json)
-    payload: Any = Field(default=None, sa_type=Json)
-    practices: Any = Field(default=None, sa_type=Json)
+    while_in: Any = Field(default=None, sa_type=Json, nullable=True)
+    payload: Any = Field(default=None, sa_type=Json, nullable=True)
+    practices: Any = Field(default=None, sa_type=Json, nullable=True)
     created_at: datetime = Field(sa_type=Instant)
     open: bool = True
     state: str = Field(default="pending", max_length=12)
     reason: str | None = Field(default=None, max_length=500)
     attempts: int = 0
+    first_at: datetime | None = Field(default=None, sa_type=Instant)
     next_at: datetime = Field(sa_type=Instant)
     fence: int = 0
-    holder: str | None = Field(default=None, max_length=80)
-    lease_until: datetime | None = Field(default=None, sa_type=Instant)
+    in_doubt: bool = False
+    said_as: str | None = Field(default=None, max_length=200)
     done_at: datetime | None = Field(default=None, sa_type=Instant)
-    message: Any = Field(default=None, sa_type=Json)
+    message: Any = Field(default=None, sa_type=Json, nullable=True)
+
+
+class Lane(SQLModel, table=True):
+    """One destination: who sends to it now, and from when on it may be sent to.
+
+    At most one message is on its way to it, so the lease is the lane's; `fence` counts the leases.
+    `failures` is how often in a row its platform failed there.
+    """
+
+    __tablename__ = "lane"
+
+    name: str = Field(primary_key=True, max_length=150)
+    not_before: datetime = Field(sa_type=Instant)
+    lease_until: datetime | None = Field(default=None, sa_type=Instant)
+    holder: str | None = Field(default=None, max_length=80)
+    fence: int = 0
+    failures: int = 0
 
 
 class DueRow(SQLModel, table=True):
-    """A moment at which the desk must say something to itself: a command line and when."""
+    """A moment at which the desk must say something to itself: a command line and when.
+
+    `at` never moves while the moment is open, however often it is tried: it is part of the command's key,
+    and tells how late the command is. `lease_until` is when somebody (else) may take it; `attempts` counts
+    failures, and `trouble` is the last one. `rank` is 0 for what wakes people, else 1.
+    """
 
     __tablename__ = "due"
-    __table_args__ = (
-        Index("ix_due_waiting", "at", sqlite_where=text("open"), postgresql_where=text("open")),
-    )
+    __table_args__ = (_while_open("ix_due_next", "rank", "at"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    key: str = Field(unique=True, max_length=200)
+    key: str = Field(unique=True, max_length=160)
     subject: str = Field(index=True, max_length=40)
     line: str = Field(max_length=500)
+    rank: int = 1
     at: datetime = Field(sa_type=Instant)
     open: bool = True
     fence: int = 0
@@ -113,7 +146,7 @@ class Definition(SQLModel, table=True):
 
 
 class Installation(SQLModel, table=True):
-    """One row of facts about this copy of the store: whether it is held after a restore, what was last synced."""
+    """A fact about this copy of the store: whether it is held after a restore, what was last synced."""
 
     __tablename__ = "installation"
 

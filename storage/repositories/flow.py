@@ -5,14 +5,31 @@ These are the hot tables, so they are written with plain statements instead of m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import and_, case, delete, func, insert, literal, or_, select, update
 from sqlmodel import Session, col
 
 from storage.models.flow import Counter, Definition, DueRow, InboxRow, Installation, Post
+
+_due = DueRow.metadata.tables["due"]
+_RANKS = (0, 1)  # named one by one, so that each question is one range of an index
+
+
+@dataclass(frozen=True, kw_only=True)
+class DueItem:
+    """A moment that was taken: what to say, since when it is due, and the how-manieth attempt this is."""
+
+    id: int
+    key: str
+    subject: str
+    at: datetime
+    line: str
+    fence: int
+    attempts: int
 
 
 class Inbox:
@@ -41,86 +58,93 @@ class Dues:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def set(self, key: str, subject: str, at: datetime, line: str) -> None:
+    def set(self, key: str, subject: str, at: datetime, line: str, urgent: bool = False) -> None:
         """Set a moment; an open one of the same key is moved, a finished one is set anew."""
-        moved = self._session.execute(
-            update(DueRow)
-            .where(col(DueRow.key) == key)
-            .values(subject=subject, at=at, line=line, open=True, attempts=0, holder=None, lease_until=None, trouble=None)
-        )
+        values = {"subject": subject, "at": at, "line": line, "rank": 0 if urgent else 1, "open": True}
+        anew = {
+            "fence": _due.c.fence + 1,
+            "attempts": 0,
+            "holder": None,
+            "lease_until": None,
+            "trouble": None,
+        }
+        # A new fence: whoever carries out the earlier moment now must not finish this one with it.
+        moved = self._session.execute(update(_due).where(_due.c.key == key).values(**values, **anew))
         if not moved.rowcount:  # type: ignore[attr-defined]  # a cursor result in practice
-            self._session.execute(insert(DueRow).values(key=key, subject=subject, at=at, line=line, open=True))
+            self._session.execute(insert(_due).values(key=key, **values))
 
     def cancel(self, prefix: str) -> None:
         """Cancel the moments whose key is this or starts with it and a slash."""
-        self._session.execute(
-            delete(DueRow).where(
-                (col(DueRow.key) == prefix) | (col(DueRow.key) >= f"{prefix}/") & (col(DueRow.key) < f"{prefix}0"),
-                col(DueRow.open).is_(True),
+        below = and_(_due.c.key >= f"{prefix}/", _due.c.key < f"{prefix}0")
+        self._session.execute(delete(_due).where(_due.c.open, or_(_due.c.key == prefix, below)))
+
+    def at(self, key: str) -> datetime | None:
+        """The instant of an open moment, or None."""
+        return self._session.scalar(select(_due.c.at).where(_due.c.open, _due.c.key == key))
+
+    def claim(self, now: datetime, holder: str, lease: timedelta, at_most: int) -> Sequence[DueItem]:
+        """Take due moments for a while: urgent ones first, then oldest first; no two workers get the same."""
+        found: list[Any] = []
+        for rank in _RANKS:
+            free = or_(_due.c.lease_until.is_(None), _due.c.lease_until <= now)
+            past = select(_due).where(_due.c.open, _due.c.rank == rank, _due.c.at <= now, free)
+            chosen = past.order_by(_due.c.at, _due.c.id).limit(at_most - len(found))
+            found += self._session.execute(chosen.with_for_update(skip_locked=True)).mappings()
+            if len(found) == at_most:
+                break
+        if found:
+            self._session.execute(
+                update(_due)
+                .where(_due.c.id.in_([row["id"] for row in found]))
+                .values(holder=holder, lease_until=now + lease, fence=_due.c.fence + 1)
             )
-        )
-
-    def earliest(self) -> datetime | None:
-        """The next moment that nobody holds, or None."""
-        return self._session.scalar(
-            select(col(DueRow.at)).where(col(DueRow.open).is_(True)).order_by(col(DueRow.at)).limit(1)
-        )
-
-    def claim(self, now: datetime, holder: str, lease: timedelta, at_most: int) -> Sequence[Mapping[str, Any]]:
-        """Take due moments for a while, oldest first; two workers never get the same one."""
-        free = (
-            select(col(DueRow.id))
-            .where(
-                col(DueRow.open).is_(True),
-                col(DueRow.at) <= now,
-                (col(DueRow.lease_until).is_(None)) | (col(DueRow.lease_until) < now),
+        return [
+            DueItem(
+                id=row["id"],
+                key=row["key"],
+                subject=row["subject"],
+                at=row["at"],
+                line=row["line"],
+                fence=row["fence"] + 1,
+                attempts=row["attempts"] + 1,
             )
-            .order_by(col(DueRow.at), col(DueRow.id))
-            .limit(at_most)
-            .with_for_update(skip_locked=True)
-        )
-        claimed = self._session.execute(
-            update(DueRow)
-            .where(col(DueRow.id).in_(free))
-            .values(holder=holder, lease_until=now + lease, fence=col(DueRow.fence) + 1, attempts=col(DueRow.attempts) + 1)
-            .returning(
-                col(DueRow.id),
-                col(DueRow.key),
-                col(DueRow.subject),
-                col(DueRow.line),
-                col(DueRow.at),
-                col(DueRow.fence),
-                col(DueRow.attempts),
-            )
-        )
-        return sorted((dict(row._mapping) for row in claimed), key=lambda row: (row["at"], row["id"]))
+            for row in found
+        ]
 
-    def finish(self, row_id: int, fence: int) -> bool:
-        """Close a moment; False when the lease was lost to another worker meanwhile."""
-        return self._settle(row_id, fence, {"open": False, "holder": None, "lease_until": None})
+    def finish(self, item: DueItem) -> bool:
+        """Close a moment; False when it was set anew, cancelled or taken by another worker meanwhile."""
+        return self._settle(item, open=False, holder=None, lease_until=None)
 
-    def put_off(self, row_id: int, fence: int, until: datetime, trouble: str) -> bool:
-        """Try again later, and say what went wrong."""
-        return self._settle(
-            row_id, fence, {"at": until, "holder": None, "lease_until": None, "trouble": trouble[:500]}
-        )
+    def put_off(self, item: DueItem, until: datetime, trouble: str) -> bool:
+        """Leave a moment to be tried again, and say what went wrong."""
+        attempts = item.attempts
+        return self._settle(item, holder=None, lease_until=until, attempts=attempts, trouble=trouble[:500])
 
-    def _settle(self, row_id: int, fence: int, values: dict[str, Any]) -> bool:
-        done = self._session.execute(
-            update(DueRow)
-            .where(and_(col(DueRow.id) == row_id, col(DueRow.fence) == fence, col(DueRow.open).is_(True)))
-            .values(**values)
-        )
+    def _settle(self, item: DueItem, **values: Any) -> bool:
+        mine = _due.c.id == item.id, _due.c.fence == item.fence, _due.c.open
+        done = self._session.execute(update(_due).where(*mine).values(**values))
         return bool(done.rowcount)  # type: ignore[attr-defined]  # a cursor result in practice
 
-    def overdue(self, before: datetime) -> int:
-        """How many open moments lie before an instant."""
-        return int(
-            self._session.scalar(
-                select(func.count()).select_from(DueRow).where(col(DueRow.open).is_(True), col(DueRow.at) < before)
-            )
-            or 0
-        )
+    def release(self, holder: str) -> None:
+        """End the leases under this name: its owner is a worker that starts anew."""
+        mine = _due.c.open, _due.c.holder == holder
+        self._session.execute(update(_due).where(*mine).values(holder=None, lease_until=None))
+
+    def next_at(self, now: datetime) -> datetime | None:
+        """When something may be taken next, not before `now`; None when no moment is to come."""
+        free_at = case((_due.c.lease_until > now, _due.c.lease_until), else_=literal(now, _due.c.at.type))
+        moments = []
+        for rank in _RANKS:
+            mine = _due.c.open, _due.c.rank == rank
+            moments.append(self._session.scalar(select(func.min(_due.c.at)).where(*mine, _due.c.at > now)))
+            moments.append(self._session.scalar(select(func.min(free_at)).where(*mine, _due.c.at <= now)))
+        return min(filter(None, moments), default=None)
+
+    def overdue(self, before: datetime, untried: bool = False) -> int:
+        """How many open moments lie before an instant; only those that have not failed yet, if `untried`."""
+        past = _due.c.open, _due.c.rank.in_(_RANKS), _due.c.at < before
+        wanted = select(func.count()).select_from(_due).where(*past)
+        return self._session.scalar(wanted.where(_due.c.attempts == 0) if untried else wanted) or 0
 
 
 class Counters:
@@ -132,7 +156,10 @@ class Counters:
     def next(self, kind: str) -> int:
         """The next number of a kind; others wait until this transaction ends."""
         advance = (
-            update(Counter).where(col(Counter.kind) == kind).values(last=col(Counter.last) + 1).returning(col(Counter.last))
+            update(Counter)
+            .where(col(Counter.kind) == kind)
+            .values(last=col(Counter.last) + 1)
+            .returning(col(Counter.last))
         )
         number = self._session.scalar(advance)
         if number is None:
@@ -149,7 +176,7 @@ class Posts:
 
     def of(self, subject: str) -> Sequence[Post]:
         """Every place where a subject's card hangs."""
-        return self._session.exec(_select_posts().where(col(Post.subject) == subject)).all()
+        return self._session.scalars(select(Post).where(col(Post.subject) == subject)).all()
 
     def at(self, subject: str, platform: str, place: str) -> Post | None:
         """A subject's card in one place."""
@@ -167,12 +194,6 @@ class Posts:
         """Remember where a card hangs now."""
         self._session.merge(post)
         self._session.flush()
-
-
-def _select_posts() -> Any:
-    from sqlmodel import select as select_models
-
-    return select_models(Post)
 
 
 class Definitions:

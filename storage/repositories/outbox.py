@@ -1,21 +1,93 @@
-"""Messages on their way out: claimed with a lease and a fencing number, one at a time per lane.
+"""Messages on their way out: taken lane by lane under a lease with a fencing number.
 
-A lane is one destination. Within a lane messages leave in the order in which they were written, so a
-row is free only when no older open row of its lane is before it.
+A lane is one destination. A message is free when it is open and due, when its lane is before nobody's
+time and in nobody's hands, and when no older open message of its lane is about the same subject. So
+what one subject has to say arrives in order, and a message that fails holds up no other subject.
+
+Every question starts from the lanes that have open messages, found by stepping through an index from
+one lane to the next: its cost grows with the destinations that wait and with nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
-from sqlalchemy.orm import aliased
-from sqlmodel import Session, col
-from sqlmodel import select as select_models
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    FromClause,
+    RowMapping,
+    Select,
+    bindparam,
+    exists,
+    func,
+    insert,
+    literal,
+    not_,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
 
-from storage.models.flow import OutboxRow
+from storage.models.flow import Lane, OutboxRow
+
+_outbox = OutboxRow.metadata.tables["outbox"]
+_lane = Lane.metadata.tables["lane"]
+
+PAGE, REMINDER, CARD = "page", "reminder", "card"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """A message that was taken, as it stood before that; `OutboxRow` says what its fields mean."""
+
+    id: int
+    key: str
+    kind: str
+    rank: int
+    platform: str
+    lane: str
+    place: Mapping[str, Any]
+    subject: str | None
+    while_in: Sequence[str] | None
+    payload: Mapping[str, Any] | None
+    practices: Sequence[str] | None
+    created_at: datetime
+    attempts: int
+    first_at: datetime | None
+    in_doubt: bool
+    said_as: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """Messages of one lane that leave as one, under a lease. `key` is stable over the attempts.
+
+    `before` is the worker whose lease ran out with the lane in its hands; `failures` are the lane's.
+    """
+
+    lane: str
+    platform: str
+    key: str
+    holder: str
+    before: str | None
+    fence: int
+    failures: int
+    items: tuple[Item, ...]
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it may have arrived already, because nobody knows how an earlier attempt ended."""
+        return any(item.in_doubt for item in self.items)
+
+
+_ITEM = [each.name for each in fields(Item)]
+
 
 class Outbox:
     """Outgoing messages."""
@@ -26,120 +98,242 @@ class Outbox:
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows; one whose key is known is left out, because it was said already."""
         keys = [row["key"] for row in rows]
-        known = set(self._session.scalars(select(col(OutboxRow.key)).where(col(OutboxRow.key).in_(keys))))
-        fresh: dict[str, Mapping[str, Any]] = {row["key"]: row for row in rows if row["key"] not in known}
+        known = set(self._session.scalars(select(_outbox.c.key).where(_outbox.c.key.in_(keys))))
+        fresh = {row["key"]: {**row, "rank": _rank(row)} for row in rows if row["key"] not in known}
         if fresh:
-            self._session.execute(insert(OutboxRow), [dict(row) for row in fresh.values()])
+            self._open_lanes({row["lane"]: row["created_at"] for row in fresh.values()})
+            self._session.execute(insert(_outbox), list(fresh.values()))
+
+    def _open_lanes(self, wanted: Mapping[str, datetime]) -> None:
+        known = set(self._session.scalars(select(_lane.c.name).where(_lane.c.name.in_(wanted))))
+        new = [{"name": name, "not_before": at} for name, at in sorted(wanted.items()) if name not in known]
+        if new:
+            dialect = sqlite if self._session.get_bind().dialect.name == "sqlite" else postgresql
+            self._session.execute(dialect.insert(_lane).on_conflict_do_nothing(), new)
 
     def card_waits(self, subject: str, lane: str) -> bool:
         """Whether a redraw of this card is waiting already; one is enough, it is drawn when sent."""
-        return (
-            self._session.scalar(
-                select(col(OutboxRow.id)).where(
-                    col(OutboxRow.subject) == subject,
-                    col(OutboxRow.lane) == lane,
-                    col(OutboxRow.kind) == "card",
-                    col(OutboxRow.open).is_(True),
-                    col(OutboxRow.state).in_(("pending", "retry")),
-                )
-            )
-            is not None
+        waiting = select(_outbox.c.id).where(
+            _outbox.c.open,
+            _outbox.c.lane == lane,
+            _outbox.c.subject == subject,
+            _outbox.c.kind == CARD,
+            _outbox.c.state != "sending",
         )
+        return self._session.scalar(waiting.limit(1)) is not None
+
+    # Taking ---------------------------------------------------------------------------------------
 
     def claim(
-        self, now: datetime, holder: str, lease: timedelta, at_most: int, platforms: Sequence[str]
-    ) -> Sequence[OutboxRow]:
-        """Take messages that may leave now: pages first, then by age, at most one from each lane."""
-        older = aliased(OutboxRow)
-        first_in_lane = (
-            select(func.min(older.id)).where(older.lane == col(OutboxRow.lane), older.open.is_(True)).scalar_subquery()  # type: ignore[attr-defined]
-        )
-        free = (
-            select(col(OutboxRow.id))
-            .where(
-                col(OutboxRow.open).is_(True),
-                col(OutboxRow.next_at) <= now,
-                col(OutboxRow.platform).in_(list(platforms)),
-                (col(OutboxRow.lease_until).is_(None)) | (col(OutboxRow.lease_until) < now),
-                col(OutboxRow.id) == first_in_lane,
-            )
-            .order_by(col(OutboxRow.kind) != "page", col(OutboxRow.id))
-            .limit(at_most)
-            .with_for_update(skip_locked=True)
-        )
-        ids = list(self._session.scalars(free))
-        if not ids:
-            return ()
-        self._session.execute(
-            update(OutboxRow)
-            .where(col(OutboxRow.id).in_(ids))
-            .values(
+        self,
+        now: datetime,
+        holder: str,
+        lease: timedelta,
+        at_most: int,
+        platforms: Collection[str],
+        gather_since: datetime | None = None,
+    ) -> list[Claim]:
+        """Take what may leave now, one message from each of at most so many lanes: pages first, then by age.
+
+        Reminders that wait in one lane leave as one message; those written after `gather_since` are left to
+        gather. Several workers share: a lane that another one is about to take is passed over.
+        """
+        lanes = {lane["first"]: lane for lane in self._free(now, at_most, platforms, gather_since)}
+        # Asked again under the lock: somebody may have sent it between the question and the lock.
+        first = self._items(select(_outbox).where(_outbox.c.id.in_(lanes), _outbox.c.open))
+        taken = [
+            Claim(
+                lane=item.lane,
+                platform=item.platform,
+                key=item.said_as if item.in_doubt and item.said_as else item.key,
                 holder=holder,
-                lease_until=now + lease,
-                fence=col(OutboxRow.fence) + 1,
-                attempts=col(OutboxRow.attempts) + 1,
-                state="sending",
+                before=lanes[item.id]["holder"],
+                fence=lanes[item.id]["fence"] + 1,
+                failures=lanes[item.id]["failures"],
+                items=self._together(item, now, gather_since),
             )
+            for item in sorted(first, key=lambda item: (item.rank, item.id))
+        ]
+        if taken:
+            self._lease(taken, now, now + lease)
+        return taken
+
+    def _free(
+        self, now: datetime, at_most: int, platforms: Collection[str], gather_since: datetime | None
+    ) -> Sequence[RowMapping]:
+        """Lanes that may be sent to now, locked, each with the message that leaves first."""
+        waiting = _waiting_lanes()
+        candidate, first = _outbox.alias("candidate"), _outbox.alias("first")
+        leaves_first = (
+            _may_leave(candidate, now, gather_since)
+            .with_only_columns(candidate.c.id)
+            .where(candidate.c.lane == _lane.c.name, candidate.c.platform.in_(platforms))
+            .order_by(candidate.c.rank, candidate.c.id)
+            .limit(1)
+            .correlate(_lane)
+            .scalar_subquery()
         )
-        rows = self._session.exec(select_models(OutboxRow).where(col(OutboxRow.id).in_(ids))).all()
-        return sorted(rows, key=lambda row: ids.index(row.id or 0))
+        found = self._session.execute(
+            select(*_lane.c, first.c.id.label("first"))
+            .select_from(waiting)
+            .join(_lane, _lane.c.name == waiting.c.lane)
+            .join(first, first.c.id == leaves_first)
+            .where(_lane.c.not_before <= now, or_(_lane.c.lease_until.is_(None), _lane.c.lease_until <= now))
+            .order_by(first.c.rank, first.c.id)
+            .limit(at_most)
+            .with_for_update(of=_lane, skip_locked=True)
+        )
+        return found.mappings().all()
+
+    def _together(self, first: Item, now: datetime, gather_since: datetime | None) -> tuple[Item, ...]:
+        """The messages that leave as one with this one: those that did before, or the reminders that wait."""
+        if first.in_doubt:
+            before = _outbox.c.lane == first.lane, _outbox.c.said_as == first.said_as, _outbox.c.in_doubt
+            return self._items(select(_outbox).where(_outbox.c.open, *before))
+        if first.kind == REMINDER:
+            waits = _outbox.c.lane == first.lane, _outbox.c.kind == REMINDER, not_(_outbox.c.in_doubt)
+            return self._items(_may_leave(_outbox, now, gather_since, beside=REMINDER).where(*waits))
+        return (first,)
+
+    def _items(self, wanted: Select[Any]) -> tuple[Item, ...]:
+        found = self._session.execute(wanted.order_by(_outbox.c.id)).mappings()
+        return tuple(Item(**{name: row[name] for name in _ITEM}) for row in found)
+
+    def _lease(self, taken: Sequence[Claim], now: datetime, until: datetime) -> None:
+        connection = self._session.connection()
+        connection.execute(
+            update(_lane)
+            .where(_lane.c.name == bindparam("lane"))
+            .values(holder=bindparam("by"), lease_until=until, fence=bindparam("number")),
+            [{"lane": claim.lane, "by": claim.holder, "number": claim.fence} for claim in taken],
+        )
+        connection.execute(
+            update(_outbox)
+            .where(_outbox.c.id == bindparam("item"))
+            .values(
+                state="sending",
+                in_doubt=True,
+                attempts=_outbox.c.attempts + 1,
+                first_at=func.coalesce(_outbox.c.first_at, literal(now, _outbox.c.first_at.type)),
+                fence=bindparam("number"),
+                said_as=bindparam("together"),
+            ),
+            [
+                {"item": item.id, "number": claim.fence, "together": claim.key}
+                for claim in taken
+                for item in claim.items
+            ],
+        )
+
+    # Settling -------------------------------------------------------------------------------------
+
+    def settle(self, claim: Claim, items: Iterable[Item], **values: Any) -> bool:
+        """Record what became of messages that were taken; False when somebody else took one meanwhile.
+
+        After False the transaction must be given up.
+        """
+        ids = [item.id for item in items]
+        mine = _outbox.c.id.in_(ids), _outbox.c.open, _outbox.c.fence == claim.fence
+        settled = self._session.execute(update(_outbox).where(*mine).values(**values))
+        return bool(settled.rowcount == len(ids))  # type: ignore[attr-defined]  # a cursor result in practice
+
+    def free(self, claim: Claim, not_before: datetime | None = None, failures: int = 0) -> None:
+        """End the lease, unless the lane is in other hands by now; the lane rests until an instant."""
+        values: dict[str, Any] = {"holder": None, "lease_until": None, "failures": failures}
+        if not_before is not None:
+            values["not_before"] = not_before
+        mine = _lane.c.name == claim.lane, _lane.c.fence == claim.fence
+        self._session.execute(update(_lane).where(*mine).values(**values))
+
+    def release(self, holder: str) -> None:
+        """End the leases under this name: its owner is a worker that starts anew."""
+        self._session.execute(update(_lane).where(_lane.c.holder == holder).values(lease_until=None))
+
+    # Looking --------------------------------------------------------------------------------------
+
+    def next_at(self, platforms: Collection[str]) -> datetime | None:
+        """When the next message may leave; None when nothing waits. May be past: then it may leave now."""
+        waiting, head = _waiting_lanes(), _outbox.alias("head")
+        next_in_lane = (
+            select(head.c.next_at)
+            .where(head.c.open, head.c.lane == _lane.c.name, head.c.platform.in_(platforms))
+            .where(not_(_is_behind(head)))
+            .order_by(head.c.next_at)
+            .limit(1)
+            .correlate(_lane)
+            .scalar_subquery()
+        )
+        found = self._session.execute(
+            select(next_in_lane, _lane.c.not_before, _lane.c.lease_until)
+            .select_from(waiting)
+            .join(_lane, _lane.c.name == waiting.c.lane)
+        )
+        return min((max(filter(None, moments)) for moments in found if moments[0]), default=None)
 
     def get(self, row_id: int) -> OutboxRow | None:
         """One message."""
         return self._session.get(OutboxRow, row_id)
 
-    def settle(self, row_id: int, fence: int, **values: Any) -> bool:
-        """Record what became of a claimed message; False when the lease was lost to another worker."""
-        done = self._session.execute(
-            update(OutboxRow)
-            .where(col(OutboxRow.id) == row_id, col(OutboxRow.fence) == fence, col(OutboxRow.open).is_(True))
-            .values(holder=None, lease_until=None, **values)
-        )
-        return bool(done.rowcount)  # type: ignore[attr-defined]  # a cursor result in practice
-
-    def hold_lane(self, lane: str, until: datetime) -> None:
-        """Let nothing more leave to a destination before an instant (its platform asked for it)."""
-        self._session.execute(
-            update(OutboxRow)
-            .where(col(OutboxRow.lane) == lane, col(OutboxRow.open).is_(True), col(OutboxRow.next_at) < until)
-            .values(next_at=until)
-        )
-
-    def earliest(self, platforms: Sequence[str]) -> datetime | None:
-        """When the next message may leave, or None."""
-        return self._session.scalar(
-            select(func.min(col(OutboxRow.next_at))).where(
-                col(OutboxRow.open).is_(True), col(OutboxRow.platform).in_(list(platforms))
-            )
-        )
-
     def of(self, subject: str) -> Sequence[OutboxRow]:
         """Every message about a subject, oldest first."""
-        return self._session.exec(
-            select_models(OutboxRow).where(col(OutboxRow.subject) == subject).order_by(col(OutboxRow.id))
-        ).all()
+        return self._rows(select(OutboxRow).where(_outbox.c.subject == subject).order_by(_outbox.c.id))
 
     def listed(self, states: Sequence[str], at_most: int = 100) -> Sequence[OutboxRow]:
         """Messages in some states, newest first."""
-        return self._session.exec(
-            select_models(OutboxRow)
-            .where(col(OutboxRow.state).in_(list(states)))
-            .order_by(col(OutboxRow.id).desc())
-            .limit(at_most)
-        ).all()
+        wanted = select(OutboxRow).where(_outbox.c.state.in_(states))
+        return self._rows(wanted.order_by(_outbox.c.id.desc()).limit(at_most))
+
+    def _rows(self, wanted: Select[OutboxRow]) -> Sequence[OutboxRow]:
+        return self._session.scalars(wanted).all()
 
     def retry(self, row_id: int, now: datetime) -> bool:
         """Open a message that was given up; False when it is not one."""
-        done = self._session.execute(
-            update(OutboxRow)
-            .where(col(OutboxRow.id) == row_id, col(OutboxRow.state) == "given up")
-            .values(state="retry", open=True, attempts=0, next_at=now, done_at=None, reason=None)
+        opened = self._session.execute(
+            update(_outbox)
+            .where(_outbox.c.id == row_id, _outbox.c.state == "given up")
+            .values(state="retry", open=True, attempts=0, first_at=None, next_at=now, done_at=None)
         )
-        return bool(done.rowcount)  # type: ignore[attr-defined]  # a cursor result in practice
+        return bool(opened.rowcount)  # type: ignore[attr-defined]  # a cursor result in practice
 
     def counts(self) -> dict[str, int]:
         """How many messages are in each open state."""
         rows = self._session.execute(
-            select(col(OutboxRow.state), func.count()).where(col(OutboxRow.open).is_(True)).group_by(col(OutboxRow.state))
+            select(_outbox.c.state, func.count()).where(_outbox.c.open).group_by(_outbox.c.state)
         )
         return {str(state): int(number) for state, number in rows}
+
+
+def _rank(row: Mapping[str, Any]) -> int:
+    return 0 if row["kind"] == PAGE else 1
+
+
+def _waiting_lanes() -> CTE:
+    """The lanes with open messages, stepping through the index from one to the next."""
+    least, greater = _outbox.alias("least"), _outbox.alias("greater")
+    waiting = select(func.min(least.c.lane).label("lane")).where(least.c.open).cte("waiting", recursive=True)
+    following = select(func.min(greater.c.lane)).where(greater.c.open, greater.c.lane > waiting.c.lane)
+    return waiting.union_all(
+        select(following.correlate(waiting).scalar_subquery()).where(waiting.c.lane.is_not(None))
+    )
+
+
+def _is_behind(
+    row: FromClause, now: datetime | None = None, beside: str | None = None
+) -> ColumnElement[bool]:
+    """Whether an older open message of the same lane is about the same subject.
+
+    Those of the kind `beside` that are due do not count: they leave together with it.
+    """
+    older = _outbox.alias("older")
+    same = older.c.lane == row.c.lane, older.c.subject == row.c.subject
+    in_front = exists().where(older.c.open, *same, older.c.id < row.c.id).correlate(row)
+    return in_front if beside is None else in_front.where(or_(older.c.kind != beside, older.c.next_at > now))
+
+
+def _may_leave(
+    row: FromClause, now: datetime, gather_since: datetime | None, beside: str | None = None
+) -> Select[Any]:
+    wanted = select(row).where(row.c.open, row.c.next_at <= now, not_(_is_behind(row, now, beside)))
+    if gather_since is None:
+        return wanted
+    return wanted.where(or_(row.c.kind != REMINDER, row.c.created_at <= gather_since))
