@@ -149,9 +149,9 @@ class Clock:
             spent += MINUTE * self.calendar().open(minute)
             if spent >= amount:
                 return minute + MINUTE
-        if self.paused or not self.ran:
+        if self.paused:
             return None
-        at = self.ran[-1] + MINUTE
+        at = self.ended.at if self.ended else self.ran[-1] + MINUTE
         while spent < amount and at < self.horizon:
             spent += MINUTE * self.calendar().open(at)
             at += MINUTE
