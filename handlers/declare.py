@@ -40,12 +40,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Due:
-    """A command line that the desk must say to itself at an instant; `key` replaces an earlier one of that name."""
+    """A command line that the desk must say to itself at an instant; `key` replaces an earlier one of that name.
+
+    What is urgent, because it wakes people, comes first when much is due at once.
+    """
 
     key: str
     subject: str
     at: datetime
     line: str
+    urgent: bool = False
 
 
 @dataclass(frozen=True)

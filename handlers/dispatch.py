@@ -48,6 +48,8 @@ class Dispatcher:
         self.database = database
         self.now = now
         self.platforms = tuple(platforms)
+        self.after_commit: list[Callable[[], None]] = []
+        """Called, in the committing thread, when a command has changed something: there may be work."""
         self._new_reference = new_reference
 
     def run(self, command: Command) -> Reply:
@@ -70,6 +72,12 @@ class Dispatcher:
                     tone=Tone.BAD,
                 )
 
+    def obey(self, command: Command) -> Reply:
+        """Carry out one command of the desk's own, and raise what goes wrong instead of explaining it."""
+        log_reference = self._new_reference()
+        with structlog.contextvars.bound_contextvars(reference=log_reference, surface=command.sender.platform):
+            return self._run(command, log_reference)
+
     def _run(self, command: Command, log_reference: str) -> Reply:
         if len(command.line) > LINE_AT_MOST:
             raise TooLarge(
@@ -86,7 +94,10 @@ class Dispatcher:
                 return outcome.reply() if callable(outcome.reply) else outcome.reply
         for left in reversed(range(_TRIES)):
             try:
-                return self._carry_out(declared, rest, command, log_reference)
+                reply = self._carry_out(declared, rest, command, log_reference)
+                for call in self.after_commit:
+                    call()
+                return reply
             except (StoreConflict, IntegrityError):
                 # Another transaction won: a deadlock, or the same key twice at once. The next try sees its result.
                 if not left:
@@ -157,7 +168,7 @@ class Dispatcher:
         for prefix in outcome.undue:
             desk.records.dues.cancel(prefix)
         for due in outcome.due:
-            desk.records.dues.set(due.key, due.subject, due.at, due.line)
+            desk.records.dues.set(due.key, due.subject, due.at, due.line, due.urgent)
         if outcome.notices or outcome.cards:
             postbox = Postbox(desk.policy, desk.records, desk.directory, self.platforms)
             postbox.post(outcome.notices, outcome.cards, desk.now, desk.prefer, declared.evidences)

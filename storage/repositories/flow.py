@@ -16,6 +16,10 @@ from sqlmodel import Session, col
 from storage.models.flow import Counter, Definition, DueRow, InboxRow, Installation, Post
 
 _due = DueRow.metadata.tables["due"]
+
+HELD = "held"
+"""The fact by which nothing leaves and nothing is rung: this copy was restored and not yet released."""
+
 _RANKS = (0, 1)  # named one by one, so that each question is one range of an index
 
 
@@ -125,11 +129,6 @@ class Dues:
         done = self._session.execute(update(_due).where(*mine).values(**values))
         return bool(done.rowcount)  # type: ignore[attr-defined]  # a cursor result in practice
 
-    def release(self, holder: str) -> None:
-        """End the leases under this name: its owner is a worker that starts anew."""
-        mine = _due.c.open, _due.c.holder == holder
-        self._session.execute(update(_due).where(*mine).values(holder=None, lease_until=None))
-
     def next_at(self, now: datetime) -> datetime | None:
         """When something may be taken next, not before `now`; None when no moment is to come."""
         free_at = case((_due.c.lease_until > now, _due.c.lease_until), else_=literal(now, _due.c.at.type))
@@ -140,11 +139,15 @@ class Dues:
             moments.append(self._session.scalar(select(func.min(free_at)).where(*mine, _due.c.at <= now)))
         return min(filter(None, moments), default=None)
 
-    def overdue(self, before: datetime, untried: bool = False) -> int:
-        """How many open moments lie before an instant; only those that have not failed yet, if `untried`."""
+    def overdue(self, before: datetime) -> int:
+        """How many open moments lie before an instant."""
         past = _due.c.open, _due.c.rank.in_(_RANKS), _due.c.at < before
-        wanted = select(func.count()).select_from(_due).where(*past)
-        return self._session.scalar(wanted.where(_due.c.attempts == 0) if untried else wanted) or 0
+        return self._session.scalar(select(func.count()).select_from(_due).where(*past)) or 0
+
+    def is_behind(self, before: datetime) -> bool:
+        """Whether a moment before an instant has not been tried yet: the desk is catching up."""
+        untried = _due.c.open, _due.c.rank.in_(_RANKS), _due.c.at < before, _due.c.attempts == 0
+        return self._session.scalar(select(_due.c.id).where(*untried).limit(1)) is not None
 
 
 class Counters:

@@ -245,10 +245,6 @@ class Outbox:
         mine = _lane.c.name == claim.lane, _lane.c.fence == claim.fence
         self._session.execute(update(_lane).where(*mine).values(**values))
 
-    def release(self, holder: str) -> None:
-        """End the leases under this name: its owner is a worker that starts anew."""
-        self._session.execute(update(_lane).where(_lane.c.holder == holder).values(lease_until=None))
-
     # Looking --------------------------------------------------------------------------------------
 
     def next_at(self, platforms: Collection[str]) -> datetime | None:

@@ -1,0 +1,443 @@
+"""Delivery: what happens to a message between the outbox and the world, without the world.
+
+A message is taken under a lease, its subject is looked at again, it is drawn, somebody sends it, and
+what came of it is recorded with its evidence in one transaction. A crash in between leaves it in
+doubt: whoever takes it next asks the platform whether it arrived before sending it again.
+
+Nothing is dropped in silence. A message ends as sent, as skipped because it no longer holds, or as
+given up, which the owner of the desk is told and can undo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from handlers.directory import Directory
+from handlers.dispatch import Dispatcher
+from handlers.errors import NotFound
+from handlers.messages import Kind, Moment, Notice, Part, Reply, Tone, ToRoom, facts
+from handlers.outgoing import Postbox
+from handlers.rules.ledger import LONGEST, Entry
+from storage.database import StoreConflict, StoreUnavailable
+from storage.models.flow import Post
+from storage.models.people import AccountRow
+from storage.repositories.flow import HELD
+from storage.repositories.outbox import Claim, Item
+from storage.unit_of_work import Records
+
+LEASE = timedelta(seconds=30)
+"""How long a worker may take over one message; a call to a platform must end within a third of it."""
+
+LATE = timedelta(minutes=5)
+"""A message that leaves so long after it was written says since when it waits."""
+
+BEHIND = timedelta(minutes=1)
+"""While untried due work is so late, the desk is catching up, and reminders gather."""
+
+GATHERS = timedelta(minutes=10)
+"""No reminder waits longer for others to join it."""
+
+SOONEST, LATEST = timedelta(seconds=2), timedelta(minutes=5)
+"""The shortest and the longest time between two attempts; it doubles in between."""
+
+RESTS = timedelta(seconds=30)
+"""How long a lane rests once its platform has failed twice running: two probes a minute are enough."""
+
+TRIED_FOR: Mapping[str, timedelta] = {
+    Kind.PAGE: timedelta(hours=24),
+    Kind.MESSAGE: timedelta(hours=24),
+    Kind.REMINDER: timedelta(hours=2),
+    Kind.CARD: timedelta(hours=1),
+}
+"""How long a message is tried, counted from its first attempt."""
+
+FAULTS_AT_MOST = 10
+"""How often a message is tried on which our own code fails: a day would not make it better."""
+
+TROUBLE = "trouble/"
+"""How the keys of notices about the desk's own trouble begin; no such notice causes another one."""
+
+_ACTIONS = {"sent": "notice.delivered", "skipped": "notice.skipped", "given up": "notice.given_up"}
+_OPERATING = ("SD SP 3.2",)  # what the sending itself evidences, where no command's practices go with it
+_LISTED_AT_MOST, _BUTTONS_FROM, _BUTTONS_AT_MOST = 20, 5, 10
+_TITLE_AT_MOST = 120  # characters; twenty of them fit where a message may have 4000
+_DELAYED = "Delayed since"
+_TRIES = 4
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parcel:
+    """One message as it leaves, with the claim it settles; the rest is as in `bot.adapters.port.Delivery`."""
+
+    claim: Claim
+    key: str
+    kind: str
+    place: Mapping[str, Any]
+    reply: Reply
+    edit: Mapping[str, Any] | None = None
+    thread: str | None = None
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """How it arrived: the adapter's own note of the message, its thread, the person's direct channel."""
+
+    message: Mapping[str, Any]
+    thread: str | None = None
+    direct: str | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why it did not arrive. `after` is the wait that the platform asked for.
+
+    `unknown` says that it may have arrived; `fault`, that our own code failed and not the platform.
+    """
+
+    reason: str
+    after: timedelta | None = None
+    unknown: bool = False
+    fault: bool = False
+
+
+@dataclass(frozen=True)
+class _End:
+    """What became of some messages of a claim: `sent`, `skipped`, `given up`, or `retry`."""
+
+    state: str
+    items: Sequence[Item]
+    reason: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _TooLate(Exception):
+    """Another worker has taken the message meanwhile, so this one has nothing to say about it."""
+
+
+def backoff(attempt: int, longest: timedelta = LATEST) -> timedelta:
+    """How long to wait after an attempt, counted from 1: 2 s, 4 s, 8 s … up to the longest."""
+    return min(SOONEST * (1 << min(attempt - 1, 30)), longest)
+
+
+def is_spent(item: Item, failure: Failure, now: datetime) -> bool:
+    """Whether a message has been tried enough, this failed attempt included."""
+    if failure.fault and item.attempts + 1 >= FAULTS_AT_MOST:
+        return True
+    return item.first_at is not None and now - item.first_at >= TRIED_FOR[item.kind]
+
+
+def listed(replies: Sequence[Reply]) -> Reply:
+    """Several reminders as one message: a line for each, and the buttons of the first ones."""
+    lines: list[Part] = [f"• {reply.title[:_TITLE_AT_MOST]}\n" for reply in replies[:_LISTED_AT_MOST]]
+    if len(replies) > _LISTED_AT_MOST:
+        lines.append(f"… and {len(replies) - _LISTED_AT_MOST} more.")
+    buttons = [
+        button.model_copy(
+            update={"label": f"{reply.subject}: {button.label}" if reply.subject else button.label}
+        )
+        for reply in replies[:_BUTTONS_FROM]
+        for button in reply.buttons
+    ]
+    waiting = [fact for reply in replies for fact in reply.facts if fact.label == _DELAYED]
+    return Reply(
+        title=f"{len(replies)} reminders",
+        text=tuple(lines),
+        tone=Tone.WAITING,
+        facts=tuple(waiting[:1]),
+        buttons=tuple(buttons[:_BUTTONS_AT_MOST]),
+        private=all(reply.private for reply in replies),
+    )
+
+
+class Deliveries:
+    """The rules and transactions of sending. Every method raises StoreUnavailable when it cannot commit.
+
+    Those that record what became of a message answer False, and record nothing, when another worker has
+    taken it meanwhile.
+    """
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._database = dispatcher.database
+
+    # Before it is sent ----------------------------------------------------------------------------
+
+    def claim(self, now: datetime, holder: str, at_most: int, platforms: Collection[str]) -> Sequence[Claim]:
+        """Take what may leave now, pages first, for at most so many destinations on these platforms."""
+        with self._database.writing() as session:
+            records = Records(session)
+            if records.facts.get(HELD):
+                return ()  # a copy that was restored: the desk it was taken from may have sent all this
+            gather_since = now - GATHERS if records.dues.is_behind(now - BEHIND) else None
+            return records.outbox.claim(now, holder, LEASE, at_most, platforms, gather_since)
+
+    def next_at(self, platforms: Collection[str]) -> datetime | None:
+        """When the next message may leave; None when nothing waits. May be past: then it may leave now."""
+        with self._database.reading() as session:
+            return Records(session).outbox.next_at(platforms)
+
+    def look_again(self, item: Item) -> str | None:
+        """Why a message is not worth sending any more; None while it still holds."""
+        if item.subject is None or item.while_in is None:
+            return None
+        try:
+            state = self._dispatcher.look(item.subject).state
+        except NotFound:
+            return f"{item.subject} is gone"
+        return None if state in item.while_in else f"{item.subject} is {state} now"
+
+    def ready(self, claim: Claim, now: datetime, look_again: bool = True) -> Parcel | None:
+        """The message as it is to be sent now. What no longer holds or cannot be drawn is settled on the way.
+
+        None when nothing is left to send; the lane is free again then.
+        """
+        drawn: list[tuple[Item, Reply]] = []
+        ends: list[_End] = []
+        for item in claim.items:
+            try:
+                reason = self.look_again(item) if look_again else None
+                if reason is None:
+                    drawn.append((item, self._drawn(item, now)))
+                else:
+                    ends.append(_End("skipped", [item], reason))
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not hold up the others
+                _log.exception("message cannot be drawn", notice=item.id)
+                reason = f"{type(error).__name__} while it was drawn"
+                ends += _failed([item], Failure(reason, unknown=item.in_doubt, fault=True), now)
+        if ends and not self._settle(claim, ends, now, rests_until=None if drawn else now):
+            return None
+        if not drawn:
+            return None
+        kept = replace(claim, items=tuple(item for item, _ in drawn))
+        return self._packed(kept, [reply for _, reply in drawn])
+
+    def _drawn(self, item: Item, now: datetime) -> Reply:
+        if item.kind == Kind.CARD:
+            return self._dispatcher.look(item.subject or "").card
+        reply = Reply.model_validate(item.payload)
+        if now - item.created_at < LATE:
+            return reply
+        since = facts((_DELAYED, Moment(moment=item.created_at, relative=True)))
+        return reply.model_copy(update={"facts": (*reply.facts, *since)})
+
+    def _packed(self, claim: Claim, replies: Sequence[Reply]) -> Parcel:
+        first = claim.items[0]
+        place = dict(first.place)
+        if any(item.place != first.place for item in claim.items):
+            place.pop("below", None)  # about several subjects: said in the room, and in nobody's thread
+        parcel = Parcel(
+            claim=claim,
+            key=claim.key,
+            kind=first.kind,
+            place=place,
+            reply=replies[0] if len(replies) == 1 else listed(replies),
+        )
+        is_card = first.kind == Kind.CARD
+        hangs = self._post(first.subject if is_card else place.get("below"), first.platform, place)
+        if hangs is None:
+            return parcel
+        return replace(parcel, edit=hangs.message if is_card else None, thread=hangs.thread)
+
+    def _post(self, subject: str | None, platform: str, place: Mapping[str, Any]) -> Post | None:
+        if subject is None:
+            return None
+        with self._database.reading() as session:
+            return Records(session).posts.at(subject, platform, place["channel"])
+
+    # After it was sent ----------------------------------------------------------------------------
+
+    def delivered(self, parcel: Parcel, arrived: Arrived, now: datetime, rests_until: datetime) -> bool:
+        """Record that it arrived, where its card hangs now, and by which channel a person is reached.
+
+        The lane rests until an instant.
+        """
+
+        def remember(records: Records) -> None:
+            if parcel.kind == Kind.CARD:
+                _hang(records, parcel, arrived, now)
+            if arrived.direct and arrived.direct != parcel.place.get("direct"):
+                _remember_direct(records, parcel, arrived.direct)
+
+        end = _End("sent", parcel.claim.items, values={"message": dict(arrived.message)})
+        return self._settle(parcel.claim, [end], now, rests_until, 0, remember)
+
+    def put_off(self, parcel: Parcel, failure: Failure, now: datetime, rests_until: datetime) -> bool:
+        """Record that it did not arrive: it is tried later, or given up when it was tried enough.
+
+        When the platform fails, or asks for it, the whole lane rests; when our own code fails, it does not.
+        """
+        claim, failures = parcel.claim, parcel.claim.failures
+        if failure.after is not None:
+            rests_until = max(rests_until, now + failure.after)
+        elif not failure.fault:
+            failures += 1
+            rests_until = max(rests_until, now + RESTS) if failures > 1 else rests_until
+        return self._settle(claim, _failed(claim.items, failure, now), now, rests_until, failures)
+
+    def give_up(self, parcel: Parcel, reason: str, now: datetime, rests_until: datetime) -> bool:
+        """Record that it can never arrive as it is, and tell the owner of the desk."""
+        end = _End("given up", parcel.claim.items, reason)
+        return self._settle(parcel.claim, [end], now, rests_until, 0)
+
+    def retry(self, row_id: int, now: datetime, actor: str) -> bool:
+        """Open a message again that was given up, because somebody asks for it; False when it is not one."""
+        with self._database.writing() as session:
+            records = Records(session)
+            row = records.outbox.get(row_id)
+            if row is None or not records.outbox.retry(row_id, now):
+                return False
+            entry = self._entry("notice.retried", row.subject, row.practices, row.platform, now)
+            records.ledger.append([replace(entry, actor=actor, surface="desk", after={"notice": row_id})])
+            return True
+
+    def _settle(
+        self,
+        claim: Claim,
+        ends: Sequence[_End],
+        now: datetime,
+        rests_until: datetime | None,
+        failures: int | None = None,
+        remember: Callable[[Records], None] | None = None,
+    ) -> bool:
+        """Record ends in one transaction; without `rests_until` the lane stays taken."""
+        for left in reversed(range(_TRIES)):
+            try:
+                with self._database.writing() as session:
+                    records = Records(session)
+                    if rests_until is not None:  # first the lane, then its messages, as taking does
+                        records.outbox.free(
+                            claim, rests_until, claim.failures if failures is None else failures
+                        )
+                    for end in ends:
+                        self._write(records, claim, end, now)
+                    if remember:
+                        remember(records)
+                return True
+            except _TooLate:
+                _log.warning("too late to record", lane=claim.lane, worker=claim.holder, fence=claim.fence)
+                return False
+            except StoreConflict:
+                if not left:
+                    raise
+        return False
+
+    def _write(self, records: Records, claim: Claim, end: _End, now: datetime) -> None:
+        values: dict[str, Any] = {"state": end.state, "reason": end.reason and end.reason[:500]}
+        if end.state in _ACTIONS:
+            values |= {"open": False, "done_at": now, "in_doubt": False}
+        if not records.outbox.settle(claim, end.items, **values, **end.values):
+            raise _TooLate
+        action = _ACTIONS.get(end.state)
+        evident = [item for item in end.items if item.kind != Kind.CARD or end.state == "given up"]
+        if action and evident:
+            records.ledger.append([self._evidence(action, claim, item, end.reason, now) for item in evident])
+        if end.state == "given up":
+            self._tell_owner(records, end, now)
+
+    def _evidence(self, action: str, claim: Claim, item: Item, reason: str | None, now: datetime) -> Entry:
+        after = {
+            "notice": item.id,
+            "kind": item.kind,
+            "to": item.place.get("person") or item.place.get("channel") or "",
+            "attempt": item.attempts + 1,
+            "worker": claim.holder,
+        }
+        if reason:
+            after["reason"] = reason[:LONGEST]
+        entry = self._entry(action, item.subject, item.practices, item.platform, now)
+        return replace(entry, before={"worker": claim.before} if item.in_doubt else None, after=after)
+
+    def _entry(
+        self, action: str, subject: str | None, practices: Iterable[str] | None, surface: str, now: datetime
+    ) -> Entry:
+        return Entry(
+            at=now,
+            actor="desk",
+            surface=surface,
+            action=action,
+            subject=subject or "desk",
+            practices=tuple(practices or _OPERATING),
+            policy=self._dispatcher.policy().version,
+        )
+
+    def _tell_owner(self, records: Records, end: _End, now: datetime) -> None:
+        told = [item for item in end.items if not item.key.startswith(TROUBLE)]
+        if told:
+            self.tell_owner(records, _given_up(told, end.reason or ""), f"notice/{told[0].id}", now)
+
+    def tell_owner(self, records: Records, reply: Reply, key: str, now: datetime) -> None:
+        """Tell the owner's room of the desk's own trouble, once for each key."""
+        policy, platforms = self._dispatcher.policy(), self._dispatcher.platforms
+        room = ToRoom(room=policy.organisation.owner_room)
+        postbox = Postbox(policy, records, Directory(policy, records, platforms), platforms)
+        notice = Notice(to=room, reply=reply, key=f"{TROUBLE}{key}")
+        postbox.post([notice], (), now, prefer="", practices=_OPERATING)
+
+
+def _failed(items: Sequence[Item], failure: Failure, now: datetime) -> list[_End]:
+    """Another attempt later for each message, but for those that were tried enough."""
+    ends, spent = [], []
+    for item in items:
+        if is_spent(item, failure, now):
+            spent.append(item)
+        else:
+            wait = backoff(item.attempts + 1) if failure.after is None else failure.after
+            values = {"next_at": now + wait, "in_doubt": failure.unknown}
+            ends.append(_End("retry", [item], failure.reason, values))
+    return [*ends, _End("given up", spent, failure.reason)] if spent else ends
+
+
+def _given_up(items: Sequence[Item], reason: str) -> Reply:
+    first, more = items[0], len(items) - 1
+    about = f" about {first.subject}" if first.subject else ""
+    return Reply(
+        title=f"A {first.kind}{about} could not be delivered"
+        + (f", nor {more} more with it." if more else "."),
+        text=(f"`deskbell outbox retry {first.id}` sends it again.",),
+        tone=Tone.BAD,
+        facts=facts(
+            ("To", f"{first.platform} {first.place.get('person') or first.place.get('channel') or ''}"),
+            ("Why", reason),
+            ("Attempts", str(first.attempts + 1)),
+            ("Written", Moment(moment=first.created_at)),
+        ),
+        subject=first.subject,
+        private=False,
+    )
+
+
+def _hang(records: Records, parcel: Parcel, arrived: Arrived, now: datetime) -> None:
+    item, channel = parcel.claim.items[0], parcel.place["channel"]
+    hung = records.posts.at(item.subject or "", item.platform, channel)
+    records.posts.put(
+        Post(
+            subject=item.subject or "",
+            platform=item.platform,
+            place=channel,
+            message=dict(arrived.message),
+            thread=arrived.thread or (hung.thread if hung else None),
+            posted_at=hung.posted_at if hung else now,
+        )
+    )
+
+
+def _remember_direct(records: Records, parcel: Parcel, direct: str) -> None:
+    place = parcel.place
+    records.people.put_account(
+        AccountRow(
+            platform=parcel.claim.platform,
+            workspace=place["workspace"],
+            user=place["user"],
+            person=place["person"],
+            direct=direct,
+        )
+    )
