@@ -30,7 +30,7 @@ class ConsoleMessage(SQLModel, table=True):
     only_for: str | None = Field(default=None, max_length=48)
     key: str | None = Field(default=None, max_length=200, unique=True)
     line: str | None = None
-    reply: Any = Field(default=None, sa_type=Json)
+    reply: Any = Field(default=None, sa_type=Json, nullable=True)
     source: int | None = None
     at: datetime = Field(sa_type=Instant)
     edited_at: datetime | None = Field(default=None, sa_type=Instant)

@@ -22,7 +22,7 @@ DESK = "desk"
 
 @dataclass(frozen=True)
 class Message:
-    """A message as it stands. `reply` is what the desk says, as JSON-ready data; `line` is what a person typed."""
+    """A message as it stands. `reply` is what the desk says, as JSON-ready data, `line` what someone typed."""
 
     id: int
     room: str
@@ -105,7 +105,7 @@ class Console:
 
     def changes(self) -> int:
         """How often anything was written or edited; never goes back, and grows only with a commit."""
-        return int(self._session.scalar(select(func.max(ConsoleMessage.changed))) or 0)
+        return int(self._session.scalar(select(func.max(col(ConsoleMessage.changed)))) or 0)
 
     def since(self, changes: int, reader: str, at_most: int = 200) -> Sequence[Message]:
         """What a reader may see of what was written or edited after that many changes, in that order."""
@@ -119,7 +119,7 @@ class Console:
     def page(
         self, room: str, reader: str, thread: int | None = None, before: int | None = None, at_most: int = 80
     ) -> Sequence[Message]:
-        """The newest messages of a room or of a thread, oldest of them first; `before` a message, to read back."""
+        """The newest messages of a room or a thread, oldest of them first; `before` a message, for more."""
         below = col(ConsoleMessage.thread)
         rows = select(ConsoleMessage).where(
             col(ConsoleMessage.room) == room,
@@ -134,7 +134,7 @@ class Console:
     def answers(self, messages: Iterable[int], reader: str) -> dict[int, int]:
         """How many answers a reader sees below each of these messages that has any."""
         counted = (
-            select(ConsoleMessage.thread, func.count())
+            select(col(ConsoleMessage.thread), func.count())
             .where(col(ConsoleMessage.thread).in_(list(messages)), _visible_to(reader), _stands())
             .group_by(col(ConsoleMessage.thread))
         )
@@ -145,7 +145,7 @@ class Console:
     def newest(self, rooms: Sequence[str], reader: str) -> dict[str, int]:
         """The last change in each room that a reader may see, for telling what is unread."""
         latest = (
-            select(ConsoleMessage.room, func.max(ConsoleMessage.changed))
+            select(col(ConsoleMessage.room), func.max(col(ConsoleMessage.changed)))
             .where(col(ConsoleMessage.room).in_(rooms), _visible_to(reader), _stands())
             .group_by(col(ConsoleMessage.room))
         )
@@ -160,12 +160,12 @@ class Console:
             col(ConsoleMessage.thread).is_not(None), col(ConsoleMessage.author) == person
         )
         answered = (
-            select(ConsoleMessage.thread, func.max(ConsoleMessage.changed).label("last"))
+            select(col(ConsoleMessage.thread), func.max(col(ConsoleMessage.changed)).label("last"))
             .where(col(ConsoleMessage.thread).is_not(None), _visible_to(person), _stands())
             .group_by(col(ConsoleMessage.thread))
             .subquery()
         )
-        # Stored JSON is canonical, and a quote inside a text is escaped: this can only be a person's own part.
+        # Stored JSON is canonical and escapes a quote inside a text: this can only be a person's own part.
         names_them = cast(col(ConsoleMessage.reply), Text).contains(f'"person":"{person}"', autoescape=True)
         rows = (
             select(ConsoleMessage)
@@ -180,11 +180,11 @@ class Console:
         )
         return self._messages(rows.limit(at_most))
 
-    def _messages(self, rows: Select[tuple[ConsoleMessage]]) -> list[Message]:
+    def _messages(self, rows: Select[Any]) -> list[Message]:
         return [_message(row) for row in self._session.scalars(rows)]
 
     def _next(self) -> int:
-        # The counter's row stays locked until the commit, so numbers appear in the order in which they were given.
+        # The counter's row stays locked until the commit, so numbers appear in the order they were given.
         return Counters(self._session).next("CONSOLE")
 
 

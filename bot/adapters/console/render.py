@@ -36,7 +36,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 @dataclass(frozen=True)
 class Span:
-    """A part of words as a template draws it; `stamp` is the full instant for machines, `title` for people."""
+    """A part of words as a template draws it; `stamp` is the instant for machines, `title` for people."""
 
     kind: Literal["text", "code", "link", "time", "person"]
     text: str
@@ -85,7 +85,7 @@ def moment_span(moment: datetime, zone: str, now: datetime, relative: bool = Fal
 
 
 def distance(moment: datetime, now: datetime) -> str:
-    """How far away an instant is, in its largest unit: `in 3 h`, `20 min ago`. console.js counts on the same way."""
+    """How far away an instant is, in its largest unit: `in 3 h`, `20 min ago`. console.js counts alike."""
     seconds = (moment - now).total_seconds()
     size = abs(seconds)
     if size < _MINUTE:
@@ -120,7 +120,8 @@ def to_text(reply: Reply, zone: str = "UTC") -> str:
     """A reply as plain text for a terminal or a transcript, with instants in `zone` (an IANA name).
 
     Title with its tone, text, facts and tables in aligned columns, each button as `[Label] line`, a form's
-    questions with what is required. Ends without a line break. Raises ZoneInfoNotFoundError for an unknown zone.
+    questions with what is required. Ends without a line break. Raises ZoneInfoNotFoundError for an unknown
+    zone.
     """
     return inert("\n".join(line.rstrip() for line in _reply_lines(reply, zone)))
 
