@@ -1,8 +1,9 @@
 """The ledger: how an entry becomes a record that nobody can change unseen.
 
 A record's bytes are its fields as canonical JSON (RFC 8785), the hash of the record before it among
-them. Its own hash is its leaf hash in the tree of RFC 6962: one hash ties a record to its neighbour
-and to the root that a checkpoint signs.
+them. The object is flat: what is itself JSON stands in it as canonical text, just as it is stored, so
+no text can slip from one field into the next. A record's own hash is its leaf hash in the tree of RFC
+6962: one hash ties it to its neighbour and to the root that a checkpoint signs.
 
 What a person wrote never enters a record. The record holds a commitment to it, HMAC-SHA256 under a
 fresh salt; text and salt live apart and are deleted together, after which no guess at the text can
@@ -32,7 +33,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _EXACT = 2**53 - 1  # beyond it a JSON reader may round (RFC 8785, section 3.2.2.3)
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=dict).encode
-_decode = json.JSONDecoder().raw_decode
 
 
 class NotEvidence(ValueError):
@@ -216,18 +216,19 @@ def commitment(salt: bytes, name: str, text: str) -> str:
 
 
 def record_bytes(row: Row) -> bytes:
-    """The canonical JSON of everything in a row but its own hash.
+    """The canonical JSON of a row without its own hash.
 
-    Written out, and not by a JSON library, because checking a ledger does little else: the JSON
-    columns are canonical already. That they are JSON at all is for `audit` to look at, or text could
-    be moved from one column into the next.
+    Written out, and not by a JSON library, because checking a ledger does little else.
     """
+    seq, at, actor, surface, action, subject, before, after, practices = row[:9]
+    policy, reference, commitments, previous = row[9:13]
+    was, became = ("null" if text is None else quoted(text) for text in (before, after))
     return (
-        f'{{"action":{quoted(row.action)},"actor":{quoted(row.actor)},"after":{_json(row.after)}'
-        f',"at":{row.at},"before":{_json(row.before)},"commitments":{row.commitments}'
-        f',"policy":{quoted(row.policy)},"practices":{row.practices},"previous":{quoted(row.previous)}'
-        f',"reference":{quoted(row.reference)},"seq":{row.seq},"subject":{quoted(row.subject)}'
-        f',"surface":{quoted(row.surface)}}}'
+        f'{{"action":{quoted(action)},"actor":{quoted(actor)},"after":{became}'
+        f',"at":{at:d},"before":{was},"commitments":{quoted(commitments)}'
+        f',"policy":{quoted(policy)},"practices":{quoted(practices)},"previous":{quoted(previous)}'
+        f',"reference":{quoted(reference)},"seq":{seq},"subject":{quoted(subject)}'
+        f',"surface":{quoted(surface)}}}'
     ).encode()
 
 
@@ -251,13 +252,16 @@ def record_of(row: Row) -> Record:
     )
 
 
-def audit(rows: Iterable[Row], head: Head, anchors: Iterable[tuple[int, bytes]] = ()) -> Findings:
-    """Check rows, in order from the first, against each other, against the head and against checkpoints.
+def audit(
+    rows: Iterable[Row], head: Head, anchors: Iterable[tuple[int, bytes]] = (), words: Iterable[Word] = ()
+) -> Findings:
+    """Check rows, in order from the first, against each other, the head, checkpoints, and people's words.
 
-    `anchors` are tree sizes with the root that was signed for each, smallest first. Rows stream
-    through, so memory stays flat; the walk ends at the first thing that is wrong.
+    `anchors` are tree sizes with the root that was signed for each, smallest first; `words` come in
+    the order of their records. All stream through, so memory stays flat; the walk ends at the first
+    thing that is wrong.
     """
-    walk = _Walk(anchors)
+    walk = _Walk(anchors, words)
     try:
         for row in rows:
             walk.step(row)
@@ -268,13 +272,13 @@ def audit(rows: Iterable[Row], head: Head, anchors: Iterable[tuple[int, bytes]] 
 
 
 class _Walk:
-    """From record to record, with the tree growing behind and the next checkpoint ahead."""
+    """From record to record, with the tree growing behind, the next checkpoint and the next words ahead."""
 
-    def __init__(self, anchors: Iterable[tuple[int, bytes]]) -> None:
+    def __init__(self, anchors: Iterable[tuple[int, bytes]], words: Iterable[Word]) -> None:
         self._frontier = Frontier()
         self._previous = START
-        self._ahead = iter(anchors)
-        self._anchor = next(self._ahead, None)
+        self._anchors, self._words = iter(anchors), iter(words)
+        self._anchor, self._word = next(self._anchors, None), next(self._words, None)
         self._agreed = self._agreed_size = 0
 
     def step(self, row: Row) -> None:
@@ -289,11 +293,13 @@ class _Walk:
         leaf = _leaf(row)
         if leaf is None or leaf.hex() != row.hash:
             raise BadRecord(seq, f"Entry {seq} is not what was recorded.")
+        if self._word is not None and self._word.seq <= seq:
+            self._meet_words(seq, row.commitments)
         self._previous = row.hash
         self._frontier.append(leaf)
 
     def end(self, head: Head) -> None:
-        """Look at what is left when the rows are through: checkpoints, and the head."""
+        """Look at what is left when the rows are through: checkpoints, words, and the head."""
         self._meet_anchors()
         size = self._frontier.size
         if self._anchor is not None:
@@ -301,6 +307,8 @@ class _Walk:
                 size + 1,
                 f"The end is missing: a checkpoint covers {self._anchor[0]} entries and {size} are here.",
             )
+        if self._word is not None:
+            raise BadRecord(size + 1, f"There are words of entry {self._word.seq}, and no such entry.")
         if (head.size, head.hash) != (size, self._previous) or head.root != self._frontier.root():
             raise BadRecord(
                 min(size, head.size) + 1,
@@ -320,30 +328,30 @@ class _Walk:
                     first, f"Entries {first} to {self._anchor[0]} are not those that a checkpoint covers."
                 )
             self._agreed, self._agreed_size = self._agreed + 1, size
-            self._anchor = next(self._ahead, None)
+            self._anchor = next(self._anchors, None)
+
+    def _meet_words(self, seq: int, commitments: str) -> None:
+        while self._word is not None and self._word.seq <= seq:
+            if self._word.seq < seq or not _is_committed(self._word, commitments):
+                name = self._word.name
+                raise BadRecord(seq, f"The words of entry {seq} ({name}) are not those that were written.")
+            self._word = next(self._words, None)
+
+
+def _is_committed(word: Word, commitments: str) -> bool:
+    """Whether this canonical text, whose hash was found good, holds the word's commitment."""
+    try:
+        return f'{quoted(word.name)}:"{commitment(word.salt, word.name, word.text)}"' in commitments
+    except (TypeError, AttributeError, ValueError):
+        return False  # as above: not what the column is for
 
 
 def _leaf(row: Row) -> bytes | None:
     """The leaf hash of a row, or None when the row is not one that could have been written."""
     try:
-        whole = (
-            type(row.at) is int
-            and _is_json(row.practices)
-            and _is_json(row.commitments)
-            and (row.before is None or _is_json(row.before))
-            and (row.after is None or _is_json(row.after))
-        )
-        return leaf_hash(record_bytes(row)) if whole else None
-    except (TypeError, ValueError, RecursionError):
-        return None
-
-
-def _json(text: str | None) -> str:
-    return "null" if text is None else text
-
-
-def _is_json(text: str) -> bool:
-    return _decode(text)[1] == len(text)
+        return leaf_hash(record_bytes(row))
+    except (TypeError, ValueError):
+        return None  # SQLite keeps a value of any type in any column
 
 
 def _canonical(value: object) -> str:

@@ -62,8 +62,6 @@ def test_a_records_bytes_are_its_canonical_json(given):
     for row in seal(given, Head.start(), salt).rows:
         fields = row._asdict()
         del fields["hash"]
-        for name in ("before", "after", "practices", "commitments"):
-            fields[name] = None if fields[name] is None else json.loads(fields[name])
         canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
         assert record_bytes(row) == canonical
         assert row.hash == sha256(b"\x00" + canonical).hexdigest()
