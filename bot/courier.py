@@ -101,8 +101,8 @@ class Courier:
 
     def nudge(self) -> None:
         """Look at the outbox now, because something was committed. May be called from any thread."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._ring.set)
+        if (loop := self._loop) is not None:
+            loop.call_soon_threadsafe(self._ring.set)
 
     def _flying(self) -> list[asyncio.Task[None]]:
         return [task for tasks in self._on_their_way.values() for task in tasks]
