@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from importlib.resources import files as resources
@@ -55,6 +54,7 @@ _LOOKS = {
     "console account": "write up to 80 characters",
     "console workspace": "write up to 80 characters",
 }
+MOST_CIRCLES = 20  # each takes a walk over everything
 _HEARERS = ("assignee", "team", "manager", "requester")
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
@@ -119,6 +119,9 @@ class _Look:
     def wrong(self, message: str) -> None:
         self._report.add(self.draft.files[self._file], self._place, message)
 
+    def near(self, name: str, known: Iterable[str]) -> str | None:
+        return self._report.near(name, known)
+
     def written(self) -> object:
         return self.draft.files[self._file].at(self._place)
 
@@ -129,22 +132,22 @@ class _Look:
         names = self.draft.files[file].values
         if name in names:
             return True
-        near = get_close_matches(name, names, 1)
-        advice = f"did you mean {near[0]!r}?" if near else "add it there or correct the name"
+        near = self.near(name, names)
+        advice = f"did you mean {near!r}?" if near else "add it there or correct the name"
         self.wrong(f"{shown(name)} is not in {file}.yaml; {advice}")
         return False
 
     def one_of(self, name: str, known: Sequence[str]) -> None:
         if name not in known:
-            near = get_close_matches(name, known, 1)
-            advice = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+            near = self.near(name, known)
+            advice = f"did you mean {near!r}?" if near else f"known are {', '.join(known)}"
             self.wrong(f"{shown(name)} is not known here; {advice}")
 
     def zone(self, name: str | None) -> None:
         """A zone must be in the IANA database, letter for letter."""
         if name is not None and name not in _zones():
-            near = get_close_matches(name, _zones(), 1)
-            advice = f"did you mean {near[0]}?" if near else "write for example Europe/Berlin"
+            near = self.near(name, _zones())
+            advice = f"did you mean {near}?" if near else "write for example Europe/Berlin"
             self.wrong(f"{shown(name)} is no IANA time zone; {advice}")
 
     def shaped(self, noun: str, platform: str, written: str, shapes: Mapping[str, str]) -> None:
@@ -248,10 +251,10 @@ def _check_accounts(draft: Draft, look: _Look) -> None:
 
 
 def _check_circles(leads_to: Mapping[str, Sequence[str]], field: str, look: _Look) -> None:
-    """Report every circle once, where its first member points on."""
+    """Report each of the first circles once, where its first member points on."""
     order = list(leads_to)
     graph = {key: [name for name in names if name in leads_to] for key, names in leads_to.items()}
-    while True:
+    for _ in range(MOST_CIRCLES):
         try:
             TopologicalSorter(graph).prepare()
             return
@@ -317,6 +320,7 @@ def _check_overlaps(openings: Sequence[tuple[int, Opening]], look: _Look) -> Non
                     look.at("hours", index).wrong(
                         f"overlaps {other.opens} to {other.closes} on {day}; part them or make them one"
                     )
+                    break
             busy.append(opening)
 
 
@@ -382,8 +386,8 @@ def _check_field(field: FormField, look: _Look) -> None:
 
 def _check_condition(name: str, answer: str, earlier: Mapping[str, FormField], look: _Look) -> None:
     if name not in earlier:
-        near = get_close_matches(name, earlier, 1)
-        advice = f"did you mean {near[0]!r}?" if near else "name a field that stands above this one"
+        near = look.near(name, earlier)
+        advice = f"did you mean {near!r}?" if near else "name a field that stands above this one"
         look.wrong(f"{shown(name)} is no earlier field; {advice}")
     elif earlier[name].kind is FieldKind.CHOICE:
         look.one_of(answer, earlier[name].options)
@@ -398,6 +402,7 @@ def _check_stage(stage: Stage, look: _Look) -> None:
     look.at("within").business_time(stage.calendar)
     if not stage.of:
         look.at("of").wrong("is empty; name manager, people or teams")
+        return
     people: set[str] = set()
     for index, who in enumerate(stage.of):
         here = look.at("of", index)

@@ -217,13 +217,21 @@ def _filled(shape: type, written: Written, place: Place, report: Report) -> Any:
     try:
         value = _strict(shape).model_validate({"body": asked}).body
     except ValidationError as error:
-        for each in error.errors(include_url=False):
+        errors = error.errors(include_url=False)
+        for each in errors:
+            if each["type"] == "too_short" and any(_inside(other, each) for other in errors):
+                continue  # the schema counts only the items that are right
             steps = tuple(step for step in each["loc"][1:] if step != "[key]")
             if place and steps == ("key",):
                 steps = ()
             report.add(written, (*place, *steps), _message(each, shape, steps, ours))
         return None
     return None if wrong else value
+
+
+def _inside(error: ErrorDetails, other: ErrorDetails) -> bool:
+    depth = len(other["loc"])
+    return len(error["loc"]) > depth and error["loc"][:depth] == other["loc"]
 
 
 def _closed(calendar: Calendar, folder: Path, written: Written, report: Report) -> Mapping[Any, str]:

@@ -9,8 +9,9 @@ several documents, deep nests, and aliases in numbers that would let a small fil
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 import yaml
@@ -24,6 +25,7 @@ LONGEST_LINE = 2000
 DEEPEST = 12
 MOST_ALIASES = 50
 MOST_NODES = 20_000
+MOST_GUESSES = 100
 
 _BREAKS = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
@@ -58,6 +60,16 @@ class Report:
     """Gathers problems, so that all of them can be told together."""
 
     problems: set[Problem] = field(default_factory=set)
+    _guesses: int = 0
+
+    def near(self, name: str, known: Iterable[str]) -> str | None:
+        """What was probably meant by a name, for the first hundred: all against all takes too long."""
+        self._guesses += 1
+        return (
+            next(iter(get_close_matches(name, list(known), 1)), None)
+            if self._guesses <= MOST_GUESSES
+            else None
+        )
 
     def add(self, written: Written, place: Place, message: str) -> None:
         self.problems.add(Problem(written.file, written.line(place), written.name(place), message))

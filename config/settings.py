@@ -70,7 +70,7 @@ def _ids(written: object) -> object:
 
 def _guild(written: str) -> str:
     if not re.fullmatch(r"[0-9]{15,20}", written):
-        raise ValueError("holds something that is no server's ID; write 15 to 20 digits each, with commas")
+        raise ValueError("holds what is no server's ID; write 15 to 20 digits each, with commas")
     return written
 
 

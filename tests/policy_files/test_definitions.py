@@ -1,0 +1,76 @@
+"""A stored definition answers by itself, for ever, under the version that names it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from config.definitions import agreement_from, calendar_from, calendars_from, definitions, offering_from
+from config.loading import load
+from config.policy import Calendar, Policy, fingerprint, plain
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    return load(Path(str(files("config"))) / "policies")
+
+
+def test_every_agreement_and_offering_has_a_definition(policy):
+    found = [(each.kind, each.key) for each in definitions(policy)]
+    assert found == [
+        *(("agreement", key) for key in policy.agreements),
+        *(("offering", key) for key in policy.offerings),
+    ]
+
+
+def test_a_definition_comes_back_from_json_as_it_was(policy):
+    for each in definitions(policy):
+        body = json.loads(json.dumps(each.body))
+        if each.kind == "agreement":
+            assert agreement_from(body) == policy.agreements[each.key]
+        else:
+            assert offering_from(body) == policy.offerings[each.key]
+        for key, calendar in calendars_from(body).items():
+            assert calendar == policy.calendars[key]
+
+
+def test_a_definition_is_named_by_its_body_before_and_after_json(policy):
+    for each in definitions(policy):
+        assert fingerprint(json.loads(json.dumps(each.body))) == each.version
+
+
+def test_an_agreement_brings_the_calendars_it_counts_in_and_no_other(policy):
+    found = {
+        each.key: set(calendars_from(each.body)) for each in definitions(policy) if each.kind == "agreement"
+    }
+    assert found == {"standard": {"office"}, "priority": {"24x7", "extended"}}
+
+
+def versions(policy: Policy) -> dict[tuple[str, str], str]:
+    return {(each.kind, each.key): each.version for each in definitions(policy)}
+
+
+def test_another_holiday_is_another_version_of_what_counts_in_that_calendar_alone(policy):
+    office: Calendar = policy.calendars["office"]
+    closed = dict(list(office.closed.items())[1:])
+    changed = replace(policy, calendars={**policy.calendars, "office": replace(office, closed=closed)})
+    moved = {key for key, version in versions(changed).items() if version != versions(policy)[key]}
+    assert moved == {
+        ("agreement", "standard"),
+        ("offering", "laptop"),
+        ("offering", "mailbox"),
+        ("offering", "software-licence"),
+    }
+
+
+def test_the_same_files_give_the_same_versions(policy):
+    assert versions(load(Path(str(files("config"))) / "policies")) == versions(policy)
+
+
+def test_a_stored_body_may_hold_what_a_later_release_has_dropped(policy):
+    body = {**plain(policy.calendars["office"]), "once_known": "and now no more"}
+    assert calendar_from(body) == policy.calendars["office"]
