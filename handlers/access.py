@@ -37,7 +37,9 @@ def teams_of(person: str, policy: Policy) -> frozenset[str]:
     return frozenset(key for key, team in policy.teams.items() if person in team.members)
 
 
-def roles_of(person: str, policy: Policy, groups: Collection[str] = (), guest: bool = False) -> frozenset[Role]:
+def roles_of(
+    person: str, policy: Policy, groups: Collection[str] = (), guest: bool = False
+) -> frozenset[Role]:
     """The roles a person has now; an administrator has every role."""
     roles = {Role.STAFF}
     if guest:

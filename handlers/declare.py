@@ -404,7 +404,9 @@ def form_for(declared: Declared, given: Given, reading: Reading, problems: Mappi
     )
     note = next((line for line in declared.help.splitlines() if line), "")
     extras = " ".join(f'{key}:"{value}"' for key, value in given.extra.items())
-    return Form(title=declared.name.capitalize(), line=f"{declared.name} {extras}".strip(), fields=fields, note=note)
+    return Form(
+        title=declared.name.capitalize(), line=f"{declared.name} {extras}".strip(), fields=fields, note=note
+    )
 
 
 def has_input(declared: Declared, wanted: FieldInput) -> bool:

@@ -264,7 +264,7 @@ class Deliveries:
         def remember(records: Records) -> None:
             if parcel.kind == Kind.CARD:
                 _hang(records, parcel, arrived, now)
-            if arrived.direct and arrived.direct != parcel.place.get("direct"):
+            if arrived.direct and parcel.place.get("direct", arrived.direct) != arrived.direct:
                 _remember_direct(records, parcel, arrived.direct)
 
         end = _End("sent", parcel.claim.items, values={"message": dict(arrived.message)})

@@ -78,7 +78,9 @@ class Directory:
             )
         workspace = f"{sender.platform}:{sender.workspace}"
         if access.workspaces and workspace not in access.workspaces:
-            raise NotAllowed("This workspace is not connected to the desk.", "Ask the desk's administrator to allow it.")
+            raise NotAllowed(
+                "This workspace is not connected to the desk.", "Ask the desk's administrator to allow it."
+            )
         if not access.unknown_people or sender.guest:
             raise NotAllowed(
                 "I do not know this account.",
@@ -150,7 +152,9 @@ class Directory:
         met = {(row.platform, row.workspace, row.user): row for row in self._records.people.accounts_of(key)}
         for account in known.accounts if known else ():
             row = met.pop((account.platform, account.workspace, account.user), None)
-            ways.append(Reachable(account.platform, account.workspace, account.user, row.direct if row else None))
+            ways.append(
+                Reachable(account.platform, account.workspace, account.user, row.direct if row else None)
+            )
         ways.extend(Reachable(row.platform, row.workspace, row.user, row.direct) for row in met.values())
         if known:
             ways.append(Reachable(CONSOLE, "", key))

@@ -59,7 +59,9 @@ class Dispatcher:
         the log carries too. Raises StoreUnavailable when nothing could be committed.
         """
         log_reference = self._new_reference()
-        with structlog.contextvars.bound_contextvars(reference=log_reference, surface=command.sender.platform):
+        with structlog.contextvars.bound_contextvars(
+            reference=log_reference, surface=command.sender.platform
+        ):
             try:
                 return self._run(command, log_reference)
             except DeskError as error:
@@ -75,13 +77,16 @@ class Dispatcher:
     def obey(self, command: Command) -> Reply:
         """Carry out one command of the desk's own, and raise what goes wrong instead of explaining it."""
         log_reference = self._new_reference()
-        with structlog.contextvars.bound_contextvars(reference=log_reference, surface=command.sender.platform):
+        with structlog.contextvars.bound_contextvars(
+            reference=log_reference, surface=command.sender.platform
+        ):
             return self._run(command, log_reference)
 
     def _run(self, command: Command, log_reference: str) -> Reply:
         if len(command.line) > LINE_AT_MOST:
             raise TooLarge(
-                f"That line has {len(command.line)} characters; {LINE_AT_MOST} are allowed.", "Send a shorter one."
+                f"That line has {len(command.line)} characters; {LINE_AT_MOST} are allowed.",
+                "Send a shorter one.",
             )
         declared, rest = self.commands.find(command.line)
         self._meet_if_new(command.sender)
@@ -232,7 +237,9 @@ class Dispatcher:
     def options(self, sender: Sender, name: str, parameter: str, typed: str) -> Sequence[Option]:
         """What may complete a parameter of a command, the closest to what was typed first."""
         declared = self.commands.by_name.get(name)
-        wanted = next((each for each in declared.parameters if each.key == parameter), None) if declared else None
+        wanted = (
+            next((each for each in declared.parameters if each.key == parameter), None) if declared else None
+        )
         if wanted is None:
             return ()
         with self.database.reading() as session:
@@ -262,7 +269,11 @@ class Dispatcher:
         if isinstance(error, WrongState) and error.subject:
             card = self.look(error.subject).card
             return card.model_copy(
-                update={"title": error.what, "text": (error.then,) if error.then else (), "tone": Tone.WAITING}
+                update={
+                    "title": error.what,
+                    "text": (error.then,) if error.then else (),
+                    "tone": Tone.WAITING,
+                }
             )
         return Reply(title=error.what, text=error.then, tone=Tone.BAD, buttons=buttons)
 
@@ -276,7 +287,9 @@ class Dispatcher:
 def _subject_here(place: Place, records: Records) -> str | None:
     if not place.thread:
         return None
-    return reference(place.thread) or records.posts.subject_of_thread(place.platform, place.channel, place.thread)
+    return reference(place.thread) or records.posts.subject_of_thread(
+        place.platform, place.channel, place.thread
+    )
 
 
 def _met(person: Person, sender: Sender, now: datetime, policy: str) -> Entry:

@@ -80,7 +80,9 @@ def _row(desk: Desk, record: Record, words: Mapping[str, str]) -> tuple[Words, .
 
 
 def _told(record: Record) -> str:
-    shown = {key: value for key, value in (record.after or {}).items() if key in ("state", "assignee", "priority")}
+    shown = {
+        key: value for key, value in (record.after or {}).items() if key in ("state", "assignee", "priority")
+    }
     return f" ({', '.join(f'{key} {value}' for key, value in shown.items())})" if shown else ""
 
 

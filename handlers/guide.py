@@ -46,7 +46,9 @@ def help_(asked: Help, desk: Desk) -> Reply:
     if about:
         close = near(about, [each.name for each in mine])
         raise UnknownCommand(
-            f"I do not know “{about[:60]}”.", "Perhaps one of these?", [(name, f"desk help {name}") for name in close]
+            f"I do not know “{about[:60]}”.",
+            "Perhaps one of these?",
+            [(name, f"desk help {name}") for name in close],
         )
     return Reply(
         title="What I can do for you",
@@ -101,7 +103,9 @@ def _explain(one: Declared) -> Reply:
 def home(asked: Home, desk: Desk) -> Reply:
     """See what is open of yours and what waits for you."""
     records = desk.records.requests
-    mine, total = records.listed(states=(*UNFINISHED, RequestState.FULFILLED), requester=desk.asker.key, at_most=8)
+    mine, total = records.listed(
+        states=(*UNFINISHED, RequestState.FULFILLED), requester=desk.asker.key, at_most=8
+    )
     held, held_total = records.listed(states=UNFINISHED, assignee=desk.asker.key, at_most=8)
     waiting = [each for each in _awaiting(desk) if each.requester != desk.asker.key]
     sections = [_section(desk, f"Your open requests ({total})", mine, "You have asked for nothing.")]
@@ -141,7 +145,9 @@ def _section(desk: Desk, title: str, requests: Sequence[Request], empty: str) ->
             rows=tuple(_row(each) for each in requests),
             empty=empty,
         ),
-        buttons=tuple(Button(label=f"Show {each.ref}", line=f"request show {each.ref}") for each in requests[:3]),
+        buttons=tuple(
+            Button(label=f"Show {each.ref}", line=f"request show {each.ref}") for each in requests[:3]
+        ),
     )
 
 
@@ -160,7 +166,10 @@ def status(asked: Status, desk: Desk) -> Reply:
         title=f"{desk.policy.organisation.name}: the desk is here",
         facts=facts(
             ("Open requests", str(open_requests)),
-            ("Messages waiting", ", ".join(f"{count} {state}" for state, count in sorted(waiting.items())) or "none"),
+            (
+                "Messages waiting",
+                ", ".join(f"{count} {state}" for state, count in sorted(waiting.items())) or "none",
+            ),
             ("Moments overdue", str(overdue)),
             ("Evidence", f"{head.size} records"),
             ("Policy", f"version {desk.policy.version}"),

@@ -172,7 +172,11 @@ def facts(*pairs: tuple[str, Part | Iterable[Part] | None]) -> tuple[Fact, ...]:
 def flat(words: Iterable[Part], zone_text: str = "%Y-%m-%d %H:%M UTC") -> str:
     """Words as plain text: instants in UTC, people by name. For logs, fallbacks and files."""
     return "".join(
-        part if isinstance(part, str) else part.name if isinstance(part, Who) else part.moment.strftime(zone_text)
+        part
+        if isinstance(part, str)
+        else part.name
+        if isinstance(part, Who)
+        else part.moment.strftime(zone_text)
         for part in words
     )
 

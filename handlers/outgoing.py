@@ -26,7 +26,9 @@ def room_places(room: str, policy: Policy, platforms: Sequence[str]) -> list[tup
 class Postbox:
     """Writes notices and cards into the outbox, inside the command's transaction."""
 
-    def __init__(self, policy: Policy, records: Records, directory: Directory, platforms: Sequence[str]) -> None:
+    def __init__(
+        self, policy: Policy, records: Records, directory: Directory, platforms: Sequence[str]
+    ) -> None:
         self._policy = policy
         self._records = records
         self._directory = directory
@@ -71,7 +73,13 @@ class Postbox:
                 "practices": list(practices),
             }
             if place is None:
-                row |= {"open": False, "state": "given up", "reason": "no connected account", "done_at": now, "place": {}}
+                row |= {
+                    "open": False,
+                    "state": "given up",
+                    "reason": "no connected account",
+                    "done_at": now,
+                    "place": {},
+                }
             yield row
 
     def _places(self, notice: Notice, prefer: str) -> Iterable[tuple[str, str, dict[str, Any] | None]]:
@@ -81,7 +89,12 @@ class Postbox:
                 if not ways:
                     yield "nowhere", f"nowhere:{person}", None
                 for way in ways[:1]:
-                    place = {"workspace": way.workspace, "user": way.user, "direct": way.direct, "person": person}
+                    place = {
+                        "workspace": way.workspace,
+                        "user": way.user,
+                        "direct": way.direct,
+                        "person": person,
+                    }
                     yield way.platform, f"{way.platform}:@{way.workspace}:{way.user}", place
             case ToRoom(room=room):
                 for platform, channel in room_places(room, self._policy, self._platforms):

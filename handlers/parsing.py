@@ -105,7 +105,8 @@ class Free:
             raise BadValue("This must not be empty.")
         if len(text) > self.at_most:
             raise TooLarge(
-                f"That text has {len(text)} characters; {self.at_most} are allowed.", "Shorten it and send it again."
+                f"That text has {len(text)} characters; {self.at_most} are allowed.",
+                "Shorten it and send it again.",
             )
         return text
 
@@ -153,7 +154,9 @@ class PersonKind:
         found = reading.find_person(text.removeprefix("@"))
         if found is None:
             close = near(text.removeprefix("@"), [key for key, _ in reading.people()])
-            hint = f"Did you mean {', '.join('@' + key for key in close)}?" if close else "Mention them with @."
+            hint = (
+                f"Did you mean {', '.join('@' + key for key in close)}?" if close else "Mention them with @."
+            )
             raise BadValue(f"I do not know anyone called “{text[:60]}”.", hint)
         return found
 
@@ -201,6 +204,9 @@ class Named:
         wanted = text.strip().lower()
         for key, each in known.items():
             if wanted in (key.lower(), each.name.lower()):
+                return str(key)
+        for key, each in known.items():
+            if wanted in getattr(each, "keywords", ()):
                 return str(key)
         close = near(wanted, known)
         raise BadValue(

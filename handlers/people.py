@@ -67,7 +67,9 @@ def link(asked: Link, desk: Desk) -> Outcome:
     if asked.code is None:
         code = secrets.token_hex(8)
         desk.records.people.put_code(
-            LinkCode(code=code, person=desk.asker.key, platform=sender.platform, expires_at=desk.now + _CODE_LIVES)
+            LinkCode(
+                code=code, person=desk.asker.key, platform=sender.platform, expires_at=desk.now + _CODE_LIVES
+            )
         )
         offered = Change("person.link_offered", desk.asker.key, None, {"platform": sender.platform})
         return Outcome(
@@ -80,7 +82,9 @@ def link(asked: Link, desk: Desk) -> Outcome:
         )
     found = desk.records.people.take_code(asked.code.lower(), desk.now)
     if found is None:
-        raise WrongState("That code is unknown or has expired.", "Type `desk link` on the other account for a new one.")
+        raise WrongState(
+            "That code is unknown or has expired.", "Type `desk link` on the other account for a new one."
+        )
     if found.person == desk.asker.key:
         raise WrongState("That is this same account.", "Type the code on the other one.")
     if desk.asker.key in desk.policy.people:
@@ -98,7 +102,10 @@ def link(asked: Link, desk: Desk) -> Outcome:
         )
     )
     joined = Change(
-        "person.linked", found.person, {"person": desk.asker.key}, {"person": found.person, "platform": sender.platform}
+        "person.linked",
+        found.person,
+        {"person": desk.asker.key},
+        {"person": found.person, "platform": sender.platform},
     )
     return Outcome(
         reply=Reply(title=f"Done: here too you are {desk.directory.name(found.person)} now.", tone=Tone.GOOD),
@@ -113,7 +120,9 @@ def erase(asked: Erase, desk: Desk) -> Outcome:
     requests = desk.records.requests.erase_words(asked.person)
     messages = desk.records.outbox.erase_words([f"REQ-{number}" for number in requests])
     desk.records.people.forget(asked.person)
-    erased = Change("person.erased", asked.person, None, {"words": words, "requests": len(requests), "messages": messages})
+    erased = Change(
+        "person.erased", asked.person, None, {"words": words, "requests": len(requests), "messages": messages}
+    )
     return Outcome(
         reply=Reply(
             title=f"Erased: {words} texts, the answers of {len(requests)} requests, {messages} messages.",
@@ -122,4 +131,3 @@ def erase(asked: Erase, desk: Desk) -> Outcome:
         ),
         changes=[erased],
     )
-

@@ -26,7 +26,9 @@ def asked(questions: Sequence[Question], answers: Mapping[str, str]) -> Iterator
     """The questions that these answers call for, in order; one that depends on an unasked question is not asked."""
     shown: set[str] = set()
     for question in questions:
-        if all(key in shown and _same(answers.get(key, ""), wanted) for key, wanted in question.only_if.items()):
+        if all(
+            key in shown and _same(answers.get(key, ""), wanted) for key, wanted in question.only_if.items()
+        ):
             shown.add(question.key)
             yield question
 

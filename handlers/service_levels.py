@@ -144,7 +144,9 @@ def refresh(asked: Refresh, desk: Desk) -> Outcome:
     promised = {
         clock.name: clock.reading.due_at.isoformat()
         for clock in clocks
-        if clock.reading.due_at and clock.reading.state not in _OVER and _is_new(clock, before.get(clock.name))
+        if clock.reading.due_at
+        and clock.reading.state not in _OVER
+        and _is_new(clock, before.get(clock.name))
     }
     desk.records.clocks.put(ref, [_row(ref, clock, known, agreement.customer) for clock in clocks])
     changes = [Change("sla.promised", ref, None, promised)] if promised else []
@@ -240,7 +242,9 @@ def _reached(reading: Reading, now: datetime) -> tuple[int, datetime] | None:
     """The gravest thing that time has brought: (100, the breach) or (percent, the warning)."""
     if reading.due_at and reading.due_at <= now:
         return _BREACH, reading.due_at
-    passed = [(each.percent, each.at) for each in reading.warnings if each.at and each.standing is Standing.PASSED]
+    passed = [
+        (each.percent, each.at) for each in reading.warnings if each.at and each.standing is Standing.PASSED
+    ]
     return max(passed, default=None)
 
 
@@ -336,7 +340,9 @@ def why(asked: Why, desk: Desk) -> Reply:
     sections = tuple(_derivation(desk, clock) for clock in clocks)
     if not sections:
         return Reply(title=f"Nothing was promised on {asked.ticket}.", subject=asked.ticket)
-    return Reply(title=f"How the promises on {asked.ticket} were counted", subject=asked.ticket, more=sections)
+    return Reply(
+        title=f"How the promises on {asked.ticket} were counted", subject=asked.ticket, more=sections
+    )
 
 
 def _derivation(desk: Desk, clock: Clock) -> Reply:
@@ -450,16 +456,29 @@ def status(asked: Status, desk: Desk) -> Reply:
         title="Next to break, if nobody acts",
         table=Table(
             columns=("Ticket", "Promise", "Due"),
-            rows=tuple(((row.subject,), (row.promise,), (desk.at(row.due_at, relative=True) or "",)) for row in next_due),
+            rows=tuple(
+                ((row.subject,), (row.promise,), (desk.at(row.due_at, relative=True) or "",))
+                for row in next_due
+            ),
         ),
         buttons=tuple(Button(label=f"Show {row.subject}", line=row.subject) for row in next_due[:3]),
     )
     return Reply(
         title=f"Promises for {scope.name}, {span.name}",
-        facts=facts(("Clocks now", ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none open")),
+        facts=facts(
+            (
+                "Clocks now",
+                ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none open",
+            )
+        ),
         table=table,
         more=(upcoming,) if next_due else (),
-        buttons=(Button(label="Breaches", line=f"sla breaches {asked.of or ''} within:{asked.within}".replace("  ", " ")),),
+        buttons=(
+            Button(
+                label="Breaches",
+                line=f"sla breaches {asked.of or ''} within:{asked.within}".replace("  ", " "),
+            ),
+        ),
     )
 
 
@@ -522,6 +541,7 @@ def breaches(asked: Breaches, desk: Desk) -> Reply:
         text=(f"The first {len(shown)} of {len(rows)}; ask for a shorter period to see the rest.",)
         if len(rows) > len(shown)
         else (),
-        buttons=tuple(Button(label=f"Why {row.subject}?", line=f"sla why {row.subject}") for row in shown[:3]),
+        buttons=tuple(
+            Button(label=f"Why {row.subject}?", line=f"sla why {row.subject}") for row in shown[:3]
+        ),
     )
-

@@ -15,7 +15,6 @@ from handlers.parsing import ServiceKey, Text
 from handlers.rules.moments import show_duration
 
 
-
 @dataclass(frozen=True)
 class List:
     """For example: service list"""
@@ -43,7 +42,10 @@ def list_services(asked: List, desk: Desk) -> Reply:
         title=f"{len(found)} services",
         table=Table(
             columns=("Service", "What it is", "You can ask for"),
-            rows=tuple(((each.name,), (each.description,), (", ".join(_offered(desk, each)) or "—",)) for each in found),
+            rows=tuple(
+                ((each.name,), (each.description,), (", ".join(_offered(desk, each)) or "—",))
+                for each in found
+            ),
             empty="No such service. Type `service list` to see all.",
         ),
         buttons=(
@@ -64,7 +66,9 @@ def show(asked: Show, desk: Desk) -> Reply:
     team = desk.policy.teams[service.team]
     offerings = [each for each in desk.policy.offerings.values() if each.service == service.key]
     mine = [
-        each for each in offerings if not each.may_ask or desk.asker.key in people_in(each.may_ask, desk.policy)
+        each
+        for each in offerings
+        if not each.may_ask or desk.asker.key in people_in(each.may_ask, desk.policy)
     ]
     rests_on = ", ".join(desk.policy.services[key].name for key in service.depends_on)
     return Reply(
@@ -76,7 +80,9 @@ def show(asked: Show, desk: Desk) -> Reply:
             rows=tuple(((each.name,), _promised(desk, each.agreement, str(each.priority))) for each in mine),
             empty="Nothing can be asked for here.",
         ),
-        buttons=tuple(Button(label=f"Ask: {each.name}"[:75], line=f"request new {each.key}") for each in mine[:5]),
+        buttons=tuple(
+            Button(label=f"Ask: {each.name}"[:75], line=f"request new {each.key}") for each in mine[:5]
+        ),
     )
 
 

@@ -75,7 +75,6 @@ class Database:
         """A session for questions only; what it changes is rolled back."""
         with _understood(), self._session(writes=False) as session:
             yield session
-            session.rollback()
 
     def _session(self, writes: bool = True) -> Session:
         engine = self.engine.execution_options(deskbell_reads=not writes)

@@ -7,7 +7,9 @@ from functools import cached_property
 from sqlmodel import Session
 
 from storage.repositories.clocks import Clocks
+from storage.repositories.drafts import Drafts
 from storage.repositories.flow import Counters, Definitions, Dues, Facts, Inbox, Posts
+from storage.repositories.leases import Leases
 from storage.repositories.ledger import Ledger
 from storage.repositories.outbox import Outbox
 from storage.repositories.people import People
@@ -69,6 +71,16 @@ class Records:
     def clocks(self) -> Clocks:
         """Clocks of service agreements."""
         return Clocks(self.session)
+
+    @cached_property
+    def drafts(self) -> Drafts:
+        """Half-filled forms."""
+        return Drafts(self.session)
+
+    @cached_property
+    def leases(self) -> Leases:
+        """What only one process may hold."""
+        return Leases(self.session)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -92,7 +92,9 @@ def undecided(asked: Undecided, desk: Desk) -> Outcome:
         request.at_owner = True
         asking = ask_stage(desk, request)
         passed_on = change(request, "passed_to_owner", before, {"stage": request.stage})
-        said = tell_requester(desk, request, f"{request.ref}: nobody decided in time; the owner of the service is asked now.")
+        said = tell_requester(
+            desk, request, f"{request.ref}: nobody decided in time; the owner of the service is asked now."
+        )
         title = f"{request.ref} goes to the owner of the service"
         return done(desk, request, title, [passed_on], notices=[*asking.notices, *said])
     approved = stage.on_deadline is OnDeadline.APPROVE
@@ -105,7 +107,9 @@ def _vote(desk: Desk, ref: str, approves: bool, because: str | None) -> Outcome:
     stage, seat = _seat_of(desk, request)
     votes = [vote for vote in desk.records.requests.votes(request.number) if vote.stage == request.stage]
     if any(vote.person == desk.asker.key for vote in votes):
-        raise WrongState(f"You have already decided on {ref}.", "One voice each; others are still asked.", subject=ref)
+        raise WrongState(
+            f"You have already decided on {ref}.", "One voice each; others are still asked.", subject=ref
+        )
     vote = RequestVote(
         request=request.number,
         stage=request.stage,
@@ -132,14 +136,20 @@ def _seat_of(desk: Desk, request: Request) -> tuple[Stage, Seat]:
     seat = next((each for each in seated if each.person == desk.asker.key), None)
     if stage is None or seat is None:
         if request.requester == desk.asker.key:
-            raise NotAllowed(f"Nobody approves their own request; {request.ref} is yours.", _who_can(desk, seated))
+            raise NotAllowed(
+                f"Nobody approves their own request; {request.ref} is yours.", _who_can(desk, seated)
+            )
         raise NotAllowed(f"{request.ref} does not wait for you.", _who_can(desk, seated))
     return stage, seat
 
 
 def _who_can(desk: Desk, seated: Sequence[Seat]) -> str:
     names = [desk.directory.name(seat.person) for seat in seated]
-    return f"{' or '.join(names)} can decide." if names else "Nobody is left to decide; ask the desk's administrator."
+    return (
+        f"{' or '.join(names)} can decide."
+        if names
+        else "Nobody is left to decide; ask the desk's administrator."
+    )
 
 
 def _settle(
@@ -206,7 +216,9 @@ def ask_stage(desk: Desk, request: Request) -> Asked:
     due = []
     if deadline is not None:
         line = f"request undecided {request.ref} {request.stage}"
-        due = [Due(key=f"{request.ref}/approval/{request.stage}", subject=request.ref, at=deadline, line=line)]
+        due = [
+            Due(key=f"{request.ref}/approval/{request.stage}", subject=request.ref, at=deadline, line=line)
+        ]
     return Asked(notices, due)
 
 

@@ -23,6 +23,7 @@ from handlers.requests.shared import (
     PREFIX,
     card,
     change,
+    own_buttons,
     promise_words,
     room_of,
     seats_of,
@@ -51,14 +52,18 @@ def new(asked: New, desk: Desk) -> Outcome:
         raise NeedsForm(_form(desk, None, {}, {}))
     offering = desk.policy.offerings[key]
     if not _may_ask(desk, offering):
-        allowed = ", ".join(desk.directory.name(person) for person in people_in(offering.may_ask, desk.policy))
-        raise NotAllowed(f"You cannot ask for {offering.name}.", f"It is for {allowed}; one of them can ask for you.")
+        allowed = ", ".join(
+            desk.directory.name(person) for person in people_in(offering.may_ask, desk.policy)
+        )
+        raise NotAllowed(
+            f"You cannot ask for {offering.name}.", f"It is for {allowed}; one of them can ask for you."
+        )
     given = _with_own_words(offering, asked.answers, asked.about or desk.command.message)
     good, problems = questions.check(offering.fields, given, desk.reading())
     unknown = [name for name in given if name not in {each.key for each in offering.fields}]
     similar = _similar(desk, offering)
     if desk.command.draft or problems or unknown or (similar and asked.anyway == "no"):
-        shown = {} if desk.command.draft or not desk.command.answers and not asked.answers else problems
+        shown = {} if desk.command.draft or (not desk.command.answers and not asked.answers) else problems
         if unknown:
             shown = {**shown, "offering": f"{offering.name} asks nothing called {', '.join(unknown)}."}
         raise NeedsForm(_form(desk, offering, given, shown, similar), shown)
@@ -111,11 +116,15 @@ def _form(
     line = "request new"
     if similar:
         open_ones = ", ".join(f"{each.ref} ({RequestState(each.state).shown})" for each in similar)
-        note = f"You already have {open_ones} open for this. Send only if you need another one. {note}".strip()
+        note = (
+            f"You already have {open_ones} open for this. Send only if you need another one. {note}".strip()
+        )
         line = "request new anyway:yes"
     fields = (what, *questions.fields(offering.fields, given, problems, desk.reading()))
     submit = "File it anyway" if similar else "Send"
-    return Form(title=f"Ask for: {offering.name}"[:45], line=line, fields=fields, submit=submit, note=note[:1000])
+    return Form(
+        title=f"Ask for: {offering.name}"[:45], line=line, fields=fields, submit=submit, note=note[:1000]
+    )
 
 
 def _file(desk: Desk, offering: Offering, answers: Mapping[str, str]) -> Outcome:
@@ -143,7 +152,11 @@ def _file(desk: Desk, offering: Offering, answers: Mapping[str, str]) -> Outcome
     )
     tasks = [
         RequestTask(
-            request=request.number, key=each.key, place=place, title=each.title, team=each.team or offering.team
+            request=request.number,
+            key=each.key,
+            place=place,
+            title=each.title,
+            team=each.team or offering.team,
         )
         for place, each in enumerate(offering.tasks)
     ]
@@ -177,7 +190,11 @@ def _file(desk: Desk, offering: Offering, answers: Mapping[str, str]) -> Outcome
 
 
 def _summary(offering: Offering, answers: Mapping[str, str]) -> str:
-    texts = [answers[each.key] for each in offering.fields if each.kind is not FieldKind.YES_NO and each.key in answers]
+    texts = [
+        answers[each.key]
+        for each in offering.fields
+        if each.kind is not FieldKind.YES_NO and each.key in answers
+    ]
     first = " ".join(texts[0].split()) if texts else ""
     return f"{offering.name}: {first}"[:_SUMMARY_AT_MOST] if first else offering.name[:_SUMMARY_AT_MOST]
 
@@ -187,7 +204,11 @@ def _filed(desk: Desk, request: Request) -> Reply:
     clocks = {row.promise: row for row in desk.records.clocks.of(request.ref)}
     promises = [
         (label, promise_words(desk, clocks[promise]))
-        for promise, label in (("respond", "You hear from us by"), ("resolve", "Done by"), ("approve", "Decided by"))
+        for promise, label in (
+            ("respond", "You hear from us by"),
+            ("resolve", "Done by"),
+            ("approve", "Decided by"),
+        )
         if promise in clocks
     ]
     approvers = [desk.directory.name(seat.person) for seat in seats_of(desk, request)]
@@ -200,9 +221,7 @@ def _filed(desk: Desk, request: Request) -> Reply:
                 ("First needs a yes from", " or ".join(approvers)),
                 *promises,
             ),
-            "buttons": tuple(
-                each for each in drawn.buttons if each.line.startswith(("request comment", "request cancel", "sla why"))
-            ),
+            "buttons": own_buttons(desk, request),
             "private": True,
         }
     )

@@ -11,7 +11,21 @@ from handlers.access import Person, is_away, people_in
 from handlers.declare import Change, Due, Outcome
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, NotFound
-from handlers.messages import Button, Card, Fact, Kind, Notice, Part, Reply, Style, Tone, ToPerson, ToThread, Words, facts
+from handlers.messages import (
+    Button,
+    Card,
+    Fact,
+    Kind,
+    Notice,
+    Part,
+    Reply,
+    Style,
+    Tone,
+    ToPerson,
+    ToThread,
+    Words,
+    facts,
+)
 from handlers.rules.approval import Seat, seats, stage_at
 from handlers.rules.workflow import FINAL, UNFINISHED, WORKABLE, RequestState, require_move
 from storage.models.requests import Request, RequestTask
@@ -64,7 +78,9 @@ def own(desk: Desk, ref: str, move: str, *, or_worker: bool = False) -> Request:
     """A request of the asker's own that is open to the move; locked until the command ends."""
     request = find(desk, ref, for_change=True)
     if request.requester != desk.asker.key and not (or_worker and is_worker(desk.asker, request)):
-        raise NotAllowed(f"You cannot {move} {ref}.", f"{desk.directory.name(request.requester)}, who asked for it, can.")
+        raise NotAllowed(
+            f"You cannot {move} {ref}.", f"{desk.directory.name(request.requester)}, who asked for it, can."
+        )
     require_move(ref, request.state, move)
     return request
 
@@ -154,9 +170,13 @@ def done(
 ) -> Outcome:
     """The outcome of a move: saved, its card redrawn everywhere, its clocks read again."""
     desk.records.requests.save()
-    said = {"title": title, "text": _words(text), "tone": Tone.GOOD, "private": True}
+
+    def reply() -> Reply:
+        said = {"title": title, "text": _words(text), "tone": Tone.GOOD, "private": True}
+        return card(desk, request).model_copy(update={**said, "buttons": own_buttons(desk, request)})
+
     return Outcome(
-        reply=lambda: card(desk, request).model_copy(update=said),
+        reply=reply,
         changes=changes,
         notices=notices,
         cards=(Card(subject=request.ref, room=room_of(desk, request)),) if redraw else (),
@@ -182,7 +202,9 @@ def tell_requester(
     """A private word to the requester, once for each change; nobody is told what they did themselves."""
     if request.requester == desk.asker.key:
         return []
-    reply = Reply(title=title, text=_words(text), buttons=(*buttons, show_button(request)), subject=request.ref)
+    reply = Reply(
+        title=title, text=_words(text), buttons=(*buttons, show_button(request)), subject=request.ref
+    )
     return [
         Notice(
             to=ToPerson(person=request.requester),
@@ -194,7 +216,9 @@ def tell_requester(
     ]
 
 
-def tell_assignee(desk: Desk, request: Request, title: str, *, text: Iterable[Part] | str = ()) -> list[Notice]:
+def tell_assignee(
+    desk: Desk, request: Request, title: str, *, text: Iterable[Part] | str = ()
+) -> list[Notice]:
     """A private word to whoever holds the request, unless they did it themselves."""
     if request.assignee in (None, desk.asker.key):
         return []
@@ -250,7 +274,9 @@ def _tone(request: Request) -> Tone:
 
 
 def _facts(desk: Desk, request: Request, tasks: Sequence[RequestTask]) -> tuple[Fact, ...]:
-    clocks = [(_promise_label(row.promise), promise_words(desk, row)) for row in desk.records.clocks.of(request.ref)]
+    clocks = [
+        (_promise_label(row.promise), promise_words(desk, row)) for row in desk.records.clocks.of(request.ref)
+    ]
     waiting = [desk.who(seat.person) for seat in seats_of(desk, request)]
     return facts(
         ("State", RequestState(request.state).shown),
@@ -284,6 +310,26 @@ def promise_words(desk: Desk, row: Any) -> Words:
     if row.due_at is None:
         return (state,)
     return (desk.at(row.due_at, relative=state in ("running", "due soon")) or "", f" ({state})")
+
+
+_OWN = ("request comment", "request confirm", "request reopen", "request cancel", "sla why")
+_DECIDING = ("request approve", "request reject", "sla why")
+
+
+def own_buttons(desk: Desk, request: Request) -> tuple[Button, ...]:
+    """The buttons that make sense to the asker: those of the card for who works on it, else what is theirs to do."""
+    drawn = tuple(buttons(desk, request, desk.records.requests.tasks(request.number)))
+    if is_worker(desk.asker, request):
+        return drawn
+    seated = desk.asker.key in {seat.person for seat in seats_of(desk, request)}
+    mine = (_OWN if request.requester == desk.asker.key else ()) + (_DECIDING if seated else ())
+    shown = tuple(each for each in drawn if each.line.startswith(mine))
+    if request.requester == desk.asker.key and request.state in UNFINISHED:
+        cancel = Button(
+            label="Cancel", line=f"request cancel {request.ref}", confirm="Take this request back?"
+        )
+        return (*shown, cancel)
+    return shown
 
 
 def buttons(desk: Desk, request: Request, tasks: Sequence[RequestTask]) -> Iterable[Button]:

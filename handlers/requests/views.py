@@ -11,7 +11,7 @@ from handlers.declare import Standing, command, subject, suggestions
 from handlers.desk import Desk
 from handlers.messages import Button, Option, Reply, Table, Words
 from handlers.parsing import Choice, RequestRef, Text, WholeNumber
-from handlers.requests.shared import PREFIX, card, find, is_worker, offering_of, promise_words, room_of
+from handlers.requests.shared import PREFIX, card, find, offering_of, own_buttons, promise_words, room_of
 from handlers.rules.workflow import UNFINISHED, RequestState
 from storage.models.requests import Request
 
@@ -50,7 +50,9 @@ def suggest(desk: Desk) -> Sequence[Option]:
     for part in (
         records.listed(states=UNFINISHED, assignee=desk.asker.key, at_most=25)[0],
         records.listed(requester=desk.asker.key, at_most=25)[0],
-        records.listed(states=UNFINISHED, teams=sorted(desk.asker.teams), at_most=25)[0] if desk.asker.teams else (),
+        records.listed(states=UNFINISHED, teams=sorted(desk.asker.teams), at_most=25)[0]
+        if desk.asker.teams
+        else (),
     ):
         found.update({each.number: each for each in part})
     return [Option(label=f"{each.ref} {each.summary}"[:100], value=each.ref) for each in found.values()]
@@ -67,19 +69,11 @@ def show(asked: Show, desk: Desk) -> Reply:
         title="What was asked for",
         table=Table(columns=("Question", "Answer"), rows=tuple(((label,), text) for label, text in answers)),
     )
-    buttons = drawn.buttons
-    if not is_worker(desk.asker, request):
-        mine = ("request comment", "request cancel", "request confirm", "request reopen", "sla why")
-        mine += ("request approve", "request reject") if request.requester != desk.asker.key else ()
-        buttons = tuple(each for each in buttons if each.line.startswith(mine))
-    if request.requester == desk.asker.key and request.state in UNFINISHED:
-        take_back = Button(label="Cancel", line=f"request cancel {request.ref}", confirm="Take this request back?")
-        buttons = (*buttons, take_back)
     source = (f"From the message {request.source}",) if request.source else ()
     return drawn.model_copy(
         update={
             "text": source,
-            "buttons": buttons,
+            "buttons": own_buttons(desk, request),
             "private": True,
             "more": (*((asked_for,) if answers else ()), _timeline(desk, request)),
         }
@@ -97,7 +91,9 @@ def _timeline(desk: Desk, request: Request) -> Reply:
         what = record.action.removeprefix("request.").replace("_", " ").replace(".", " ")
         who = desk.directory.who_is(record.actor)
         rows.append(((desk.at(record.at) or "",), (who,), (f"{what}: {said}" if said else what,)))
-    return Reply(title="What happened, newest first", table=Table(columns=("When", "Who", "What"), rows=tuple(rows)))
+    return Reply(
+        title="What happened, newest first", table=Table(columns=("When", "Who", "What"), rows=tuple(rows))
+    )
 
 
 _SAID = ("comment", "because", "how")
@@ -130,10 +126,17 @@ def list_requests(asked: List, desk: Desk) -> Reply:
 
 
 def _title(asked: List, total: int) -> str:
-    whose = {"mine": "your requests", "team": "your team's open requests", "open": "open requests", "all": "requests"}
+    whose = {
+        "mine": "your requests",
+        "team": "your team's open requests",
+        "open": "open requests",
+        "all": "requests",
+    }
     about = f" about “{asked.about}”" if asked.about else ""
     pages = max(1, -(-total // _PAGE))
-    return f"{total} of {whose[asked.scope]}{about}" + (f", page {asked.page} of {pages}" if pages > 1 else "")
+    return f"{total} of {whose[asked.scope]}{about}" + (
+        f", page {asked.page} of {pages}" if pages > 1 else ""
+    )
 
 
 def _row(desk: Desk, request: Request) -> tuple[Words, ...]:
@@ -151,7 +154,9 @@ def _row(desk: Desk, request: Request) -> tuple[Words, ...]:
 def _pages(asked: List, total: int) -> tuple[Button, ...]:
     line = f"request list {asked.scope}" + (f' about:"{asked.about}"' if asked.about else "")
     earlier = (Button(label="Previous", line=f"{line} page:{asked.page - 1}"),) if asked.page > 1 else ()
-    further = (Button(label="Next", line=f"{line} page:{asked.page + 1}"),) if asked.page * _PAGE < total else ()
+    further = (
+        (Button(label="Next", line=f"{line} page:{asked.page + 1}"),) if asked.page * _PAGE < total else ()
+    )
     return earlier + further
 
 

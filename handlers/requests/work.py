@@ -20,9 +20,9 @@ from handlers.requests.shared import (
     move,
     offering_of,
     own,
+    team_name,
     tell_assignee,
     tell_requester,
-    team_name,
     work_on,
 )
 from handlers.rules.workflow import RequestState, require_move
@@ -153,7 +153,9 @@ def assign(asked: Assign, desk: Desk) -> Outcome:
     request = work_on(desk, asked.request, "assign")
     if not is_worker(desk.directory.person(asked.person), request):
         name = desk.directory.name(asked.person)
-        raise NotAllowed(f"{name} does not work on {request.ref}.", f"Choose someone from {team_name(desk, request)}.")
+        raise NotAllowed(
+            f"{name} does not work on {request.ref}.", f"Choose someone from {team_name(desk, request)}."
+        )
     if request.assignee == asked.person:
         name = desk.directory.name(asked.person)
         raise WrongState(f"{name} holds {request.ref} already.", subject=request.ref)
@@ -256,7 +258,11 @@ def tick(asked: Tick, desk: Desk) -> Outcome:
     ticked = change(request, "task_done", before, {"task": task.key})
     left = [each.title for each in tasks if each.done_at is None]
     text = f"Still to do: {', '.join(left)}." if left else "Every task is done; it can be fulfilled."
-    notices = [] if left else tell_assignee(desk, request, f"Every task of {request.ref} is done", text="Fulfil it.")
+    notices = (
+        []
+        if left
+        else tell_assignee(desk, request, f"Every task of {request.ref} is done", text="Fulfil it.")
+    )
     return done(desk, request, f"Done: {task.title}", [ticked], text=text, notices=notices)
 
 
@@ -297,7 +303,12 @@ def fulfil(asked: Fulfil, desk: Desk) -> Outcome:
         desk,
         request,
         f"{request.ref} is fulfilled: {request.summary}",
-        text=(f"{asked.how} " if asked.how else "", "It closes by itself ", closes or "", " unless you say no."),
+        text=(
+            f"{asked.how} " if asked.how else "",
+            "It closes by itself ",
+            closes or "",
+            " unless you say no.",
+        ),
         buttons=buttons,
         while_in=[RequestState.FULFILLED],
     )
@@ -327,7 +338,8 @@ def confirm(asked: Confirm, desk: Desk) -> Outcome:
         undue=[f"{request.ref}/autoclose"],
     )
     stars = tuple(
-        Button(label=f"{'★' * number} {number} of 5", line=f"request rate {request.ref} {number}") for number in (5, 3, 1)
+        Button(label=f"{'★' * number} {number} of 5", line=f"request rate {request.ref} {number}")
+        for number in (5, 3, 1)
     )
     closed = Reply(
         title=f"{request.ref} is closed. Thank you!",
@@ -386,7 +398,9 @@ def rate(asked: Rate, desk: Desk) -> Outcome:
     before = move(request, desk)
     request.rating = asked.stars
     rated = change(request, "rated", before, {"rating": asked.stars}, {"because": asked.because or ""})
-    notices = tell_assignee(desk, request, f"{request.ref} was rated {asked.stars} of 5", text=asked.because or "")
+    notices = tell_assignee(
+        desk, request, f"{request.ref} was rated {asked.stars} of 5", text=asked.because or ""
+    )
     return done(desk, request, "Thank you for your rating.", [rated], notices=notices, redraw=False)
 
 

@@ -253,15 +253,19 @@ def record_of(row: Row) -> Record:
 
 
 def audit(
-    rows: Iterable[Row], head: Head, anchors: Iterable[tuple[int, bytes]] = (), words: Iterable[Word] = ()
+    rows: Iterable[Row],
+    head: Head,
+    anchors: Iterable[tuple[int, bytes]] = (),
+    words: Iterable[Word] = (),
+    since: Head | None = None,
 ) -> Findings:
-    """Check rows, in order from the first, against each other, the head, checkpoints, and people's words.
+    """Check rows in order against each other, the head, checkpoints, and people's words.
 
     `anchors` are tree sizes with the root that was signed for each, smallest first; `words` come in
-    the order of their records. All stream through, so memory stays flat; the walk ends at the first
-    thing that is wrong.
+    the order of their records; the rows begin behind `since`, or with the first. All stream through,
+    so memory stays flat; the walk ends at the first thing that is wrong.
     """
-    walk = _Walk(anchors, words)
+    walk = _Walk(since or Head.start(), anchors, words)
     try:
         for row in rows:
             walk.step(row)
@@ -274,9 +278,9 @@ def audit(
 class _Walk:
     """From record to record, with the tree growing behind, the next checkpoint and the next words ahead."""
 
-    def __init__(self, anchors: Iterable[tuple[int, bytes]], words: Iterable[Word]) -> None:
-        self._frontier = Frontier()
-        self._previous = START
+    def __init__(self, since: Head, anchors: Iterable[tuple[int, bytes]], words: Iterable[Word]) -> None:
+        self._frontier = since.frontier.copy()
+        self._previous = since.hash
         self._anchors, self._words = iter(anchors), iter(words)
         self._anchor, self._word = next(self._anchors, None), next(self._words, None)
         self._agreed = self._agreed_size = 0

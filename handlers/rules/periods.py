@@ -35,7 +35,11 @@ def period(text: str, now: datetime, zone: str) -> Period:
     today = now.astimezone(ZoneInfo(zone)).date()
     if match := re.fullmatch(r"(\d{1,3})d", word):
         days = max(1, int(match[1]))
-        return Period(_midnight(today - timedelta(days=days - 1), zone), _midnight(_after(today), zone), f"the last {days} days")
+        return Period(
+            _midnight(today - timedelta(days=days - 1), zone),
+            _midnight(_after(today), zone),
+            f"the last {days} days",
+        )
     if match := re.fullmatch(r"(\d{4})-(\d{2})", word):
         if not 1 <= int(match[2]) <= 12 or int(match[1]) < 2000:
             raise NotAPeriod(f"“{text[:30]}” is not a month. Write it like 2026-10.")

@@ -93,7 +93,9 @@ class _Reader:
         self._now_is.update(after)
         if "agreement" in after and not was:
             self._open(record)
-        elif any(was.get(key) != self._now_is.get(key) for key in ("priority", "agreement", "agreement_version")):
+        elif any(
+            was.get(key) != self._now_is.get(key) for key in ("priority", "agreement", "agreement_version")
+        ):
             self._retarget(record)
         if not self._now_is.get("agreement"):
             return

@@ -1,1 +1,5 @@
-"""Tables, one file per capability."""
+"""Tables, one file per capability. Importing this package makes the metadata complete, for migrations and tests."""
+
+from storage.models import console, drafts, evidence, flow, leases, people, requests, service_levels
+
+__all__ = ["console", "drafts", "evidence", "flow", "leases", "people", "requests", "service_levels"]

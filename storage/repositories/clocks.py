@@ -50,7 +50,9 @@ class Clocks:
         """Clocks that were decided in a period: stopped in it, or breached in it and still running."""
         stopped = (col(ClockRow.stopped_at) >= since) & (col(ClockRow.stopped_at) < until)
         broken = (
-            col(ClockRow.stopped_at).is_(None) & (col(ClockRow.breached_at) >= since) & (col(ClockRow.breached_at) < until)
+            col(ClockRow.stopped_at).is_(None)
+            & (col(ClockRow.breached_at) >= since)
+            & (col(ClockRow.breached_at) < until)
         )
         return self._session.exec(
             select_models(ClockRow).where(stopped | broken, *_within(service, team, customer))

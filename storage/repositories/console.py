@@ -22,7 +22,7 @@ DESK = "desk"
 
 @dataclass(frozen=True)
 class Message:
-    """A message as it stands. `reply` is what the desk says, as JSON-ready data, `line` what someone typed."""
+    """A message as it stands. `reply` is what the desk says, as JSON-ready data, `line` what was typed."""
 
     id: int
     room: str

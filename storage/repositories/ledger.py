@@ -28,7 +28,7 @@ from handlers.rules.ledger import (
     seal,
 )
 from handlers.rules.merkle import Frontier
-from storage.models.evidence import EvidenceRow, WordsRow
+from storage.models.evidence import CheckpointRow, EvidenceRow, WordsRow
 
 _BATCH = 1000  # rows held at a time while a long answer streams through
 
@@ -146,15 +146,32 @@ class Ledger:
                 )
         return covered
 
+    def keep_checkpoint(self, at: datetime, note: str, head: Head) -> None:
+        """Keep a copy of a signed checkpoint of this head, in place of an earlier one of the same size."""
+        self._session.execute(delete(CheckpointRow).where(col(CheckpointRow.size) == head.size))
+        self._session.execute(
+            insert(CheckpointRow).values(
+                size=head.size, root=head.root.hex(), at=at, note=note, frontier=head.frontier.to_hex()
+            )
+        )
+
+    def last_checkpoint(self) -> tuple[str, Frontier] | None:
+        """The note of the largest checkpoint kept here, with the tree's edge at that size."""
+        kept = select(CheckpointRow.note, CheckpointRow.size, CheckpointRow.frontier)  # type: ignore[call-overload]
+        found = self._session.execute(kept.order_by(col(CheckpointRow.size).desc()).limit(1)).first()
+        return None if found is None else (found.note, Frontier.from_hex(found.size, found.frontier))
+
     def verify(self, anchors: Iterable[tuple[int, bytes]] = ()) -> Findings:
         """Check the whole ledger: every record, the tree, the head, every checkpoint, every word.
 
         `anchors` are sizes and roots of checkpoints kept outside the database, added to those within.
         Everything streams, so memory stays flat but for some bytes for each checkpoint.
         """
+        # Checkpoints first: whatever is signed while this reads on is not expected of it.
+        outside = set(anchors)
         known = self._session.execute(select(_checkpoint.c.size, _checkpoint.c.root))
         try:
-            signed = sorted({(size, bytes.fromhex(root)) for size, root in known} | set(anchors))
+            signed = sorted({(size, bytes.fromhex(root)) for size, root in known} | outside)
             # One statement, one moment: whoever appends meanwhile moves both or none.
             last = select(func.max(_evidence.c.seq)).scalar_subquery()
             found = self._session.execute(_READ_HEAD.add_columns(last)).first()

@@ -25,7 +25,9 @@ class People:
     def accounts_of(self, person: str) -> Sequence[AccountRow]:
         """A person's accounts, in a fixed order."""
         return self._session.exec(
-            select_models(AccountRow).where(col(AccountRow.person) == person).order_by(col(AccountRow.platform))
+            select_models(AccountRow)
+            .where(col(AccountRow.person) == person)
+            .order_by(col(AccountRow.platform))
         ).all()
 
     def person(self, key: str) -> PersonRow | None:
@@ -34,7 +36,9 @@ class People:
 
     def everyone(self, at_most: int = 500) -> Sequence[PersonRow]:
         """The people no policy names, oldest acquaintance first."""
-        return self._session.exec(select_models(PersonRow).order_by(col(PersonRow.met_at)).limit(at_most)).all()
+        return self._session.exec(
+            select_models(PersonRow).order_by(col(PersonRow.met_at)).limit(at_most)
+        ).all()
 
     def add_person(self, person: PersonRow) -> None:
         """Remember somebody new."""
@@ -50,7 +54,9 @@ class People:
         """The person behind an account the desk has met."""
         return self._session.scalar(
             select(col(AccountRow.person)).where(
-                col(AccountRow.platform) == platform, col(AccountRow.workspace) == workspace, col(AccountRow.user) == user
+                col(AccountRow.platform) == platform,
+                col(AccountRow.workspace) == workspace,
+                col(AccountRow.user) == user,
             )
         )
 

@@ -39,7 +39,9 @@ class Requests:
     def tasks(self, number: int) -> Sequence[RequestTask]:
         """Tasks of a request, in order."""
         return self._session.exec(
-            select_models(RequestTask).where(col(RequestTask.request) == number).order_by(col(RequestTask.place))
+            select_models(RequestTask)
+            .where(col(RequestTask.request) == number)
+            .order_by(col(RequestTask.place))
         ).all()
 
     def listed(

@@ -1,0 +1,304 @@
+"""`deskbell`: run the desk, speak to it from a shell, and look after it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bot import logs
+from bot.wiring import House, OldSchema, build
+from config.loading import PolicyErrors, load
+from config.settings import SettingsErrors, read_settings
+from storage.database import StoreUnavailable
+
+app = typer.Typer(
+    name="deskbell",
+    help="A service desk that lives in chat.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+outbox = typer.Typer(help="Messages on their way out, and those that never arrived.", no_args_is_help=True)
+evidence = typer.Typer(help="The ledger: check it, export it, sign it.", no_args_is_help=True)
+manifest = typer.Typer(help="What a chat platform needs to know about the desk's app.", no_args_is_help=True)
+app.add_typer(outbox, name="outbox")
+app.add_typer(evidence, name="evidence")
+app.add_typer(manifest, name="manifest")
+
+_out = Console()
+_err = Console(stderr=True)
+
+
+def main() -> None:
+    """Enter here."""
+    app()
+
+
+@contextmanager
+def _house(migrated: bool = True) -> Iterator[House]:
+    """A house from the environment; what is wrong with settings, policy or store is said without a traceback."""
+    try:
+        settings = read_settings()
+        logs.configure(settings.log == "json", settings.log_level)
+        house = build(settings)
+        house.policy_or_errors()
+        if migrated:
+            house.require_schema()
+        try:
+            yield house
+        finally:
+            house.database.close()
+    except (SettingsErrors, PolicyErrors, OldSchema) as error:
+        _fail(str(error))
+    except StoreUnavailable as error:
+        _fail(f"The store does not answer: {error}\nCheck DATABASE_URL and that the server runs.")
+    except OSError as error:
+        _fail(f"{error.strerror or error}: {error.filename or ''}".strip(": "))
+
+
+def _fail(message: str) -> None:
+    _err.print(message, style="red", highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+@app.command()
+def serve() -> None:
+    """Run the whole desk in one process: web, chat platforms, scheduler, courier."""
+    _run(web=True, work=True, migrate_first=True)
+
+
+@app.command()
+def web() -> None:
+    """Run only what hears HTTP; several of these may share one PostgreSQL."""
+    _run(web=True, work=False)
+
+
+@app.command()
+def worker() -> None:
+    """Run only what rings, sends, signs and holds the gateways; several of these may share one PostgreSQL."""
+    _run(web=False, work=True)
+
+
+def _run(*, web: bool, work: bool, migrate_first: bool = False) -> None:
+    from bot.running import run
+
+    with _house(migrated=not migrate_first) as house:
+        if migrate_first:
+            house.migrate()
+
+        def ready(port: int) -> None:
+            if web and "console" in house.platforms:
+                _err.print(f"The desk is open: http://{house.settings.host}:{port}", style="bold green")
+
+        asyncio.run(run(house, web=web, work=work, on_ready=ready))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the store's tables to this version."""
+    with _house(migrated=False) as house:
+        for sentence in house.migrate():
+            _out.print(sentence, highlight=False)
+
+
+@app.command()
+def check(folder: Annotated[Path | None, typer.Argument(help="A folder of policy files")] = None) -> None:
+    """Read the settings and the policy, and report every problem by file and line."""
+    try:
+        settings = read_settings()
+        policy = load(folder or settings.config)
+    except (SettingsErrors, PolicyErrors) as error:
+        _fail(str(error))
+        return
+    _out.print(
+        f"Good: {policy.organisation.name}, {len(policy.people)} people, {len(policy.services)} services, "
+        f"{len(policy.offerings)} offerings, {len(policy.agreements)} agreements, version {policy.version}.",
+        highlight=False,
+    )
+
+
+@app.command()
+def say(
+    line: Annotated[str, typer.Argument(help="What you would type in chat, such as: request new laptop")],
+    person: Annotated[str, typer.Option("--as", help="Who says it, by key")],
+    room: Annotated[str | None, typer.Option("--in", help="In which room; in private when left out")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON")] = False,
+    key: Annotated[str | None, typer.Option(help="A key of your own that makes it happen once")] = None,
+) -> None:
+    """Say one line to the desk as one of its people, and read the answer. Exit code 1 when it was refused."""
+    from bot.adapters.console.render import to_text
+    from handlers.messages import Command, Place, Sender, Tone
+
+    with _house() as house:
+        if "console" not in house.platforms:
+            _fail("The console is off while a chat platform is connected; set DESKBELL_CONSOLE=on to use it.")
+        command = Command(
+            line=line,
+            sender=Sender(platform="console", user=person),
+            place=Place(platform="console", channel=room or f"@{person}", direct=room is None),
+            key=f"say/{key or uuid4().hex}",
+        )
+        reply = house.dispatcher.run(command)
+        if as_json:
+            typer.echo(reply.model_dump_json(indent=2, exclude_defaults=True))
+        else:
+            known = house.policy().people.get(person)
+            zone = (known.zone if known else None) or house.policy().organisation.zone
+            typer.echo(to_text(reply, zone=zone))
+        if reply.tone is Tone.BAD:
+            raise typer.Exit(1)
+
+
+@app.command()
+def rehearse(
+    file: Annotated[Path, typer.Argument(help="A rehearsal file", exists=True, dir_okay=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="The transcript as JSON")] = False,
+) -> None:
+    """Play a rehearsal file on a throw-away desk with a virtual clock. Exit code 1 when an expectation fails."""
+    from bot.rehearsal import rehearse as play
+
+    try:
+        transcript = play(file)
+    except (PolicyErrors, ValueError) as error:
+        _fail(str(error))
+        return
+    typer.echo(transcript.as_json() if as_json else transcript.as_text())
+    if transcript.failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON")] = False) -> None:
+    """Look the desk over: store, disk, clock, zones, overdue work, tokens. Exit code 1 when something is wrong."""
+    from bot.doctor import examine
+
+    with _house(migrated=False) as house:
+        findings = examine(house)
+    if as_json:
+        typer.echo(json.dumps([each.plain() for each in findings], indent=2))
+    else:
+        table = Table(show_header=True, header_style="bold")
+        for column in ("", "What", "Found", "Do"):
+            table.add_column(column, overflow="fold")
+        for each in findings:
+            table.add_row("✓" if each.good else "✗", each.name, each.found, "" if each.good else each.then)
+        _out.print(table)
+    if not all(each.good for each in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def backup(target: Annotated[Path, typer.Argument(help="The file to write")]) -> None:
+    """Copy the store while the desk runs, with what is needed to check the copy."""
+    from bot.backup import back_up
+
+    with _house() as house:
+        _out.print(back_up(house, target), highlight=False)
+
+
+@app.command()
+def restore(source: Annotated[Path, typer.Argument(help="A file that `backup` wrote", exists=True)]) -> None:
+    """Put a copy into an empty store. Its messages are held back until `deskbell release`."""
+    from bot.backup import put_back
+
+    with _house(migrated=False) as house:
+        _out.print(put_back(house, source), highlight=False)
+
+
+@app.command()
+def release() -> None:
+    """Let a restored copy send messages and ring what is due: from now on it is the desk."""
+    from bot.backup import let_go
+
+    with _house() as house:
+        _out.print(let_go(house), highlight=False)
+
+
+@outbox.command("list")
+def outbox_list(
+    state: Annotated[list[str], typer.Option(help="pending, sending, retry, given up, sent, skipped")] = [  # noqa: B006 - typer reads it
+        "pending",
+        "sending",
+        "retry",
+        "given up",
+    ],
+) -> None:
+    """Messages that wait, and those that were given up, with the reason."""
+    from storage.unit_of_work import Records
+
+    with _house() as house, house.database.reading() as session:
+        table = Table("No.", "State", "To", "About", "Tries", "Next", "Why")
+        for row in Records(session).outbox.listed(state):
+            when = row.next_at.strftime("%Y-%m-%d %H:%M:%S UTC") if row.open else ""
+            table.add_row(
+                str(row.id), row.state, row.lane, row.subject or "", str(row.attempts), when, row.reason or ""
+            )
+        _out.print(table)
+
+
+@outbox.command("retry")
+def outbox_retry(number: Annotated[int, typer.Argument(help="The number that `outbox list` shows")]) -> None:
+    """Send a message that was given up once more."""
+    from storage.unit_of_work import Records
+
+    with _house() as house:
+        with house.database.writing() as session:
+            opened = Records(session).outbox.retry(number, house.clock.now())
+        if not opened:
+            _fail(f"Message {number} was not given up; `deskbell outbox list` shows those that were.")
+        _out.print(f"Message {number} will be tried again.")
+
+
+@evidence.command("verify")
+def evidence_verify() -> None:
+    """Check every record, the tree, and the checkpoints in the store and beside it."""
+    with _house() as house:
+        findings = house.verify()
+        if not findings.good:
+            _fail(f"Record {findings.bad}: {findings.trouble}")
+        _out.print(f"Good: {findings.size} records, {findings.checkpoints} checkpoints, root {findings.root}")
+
+
+@evidence.command("export")
+def evidence_export(
+    target: Annotated[Path, typer.Argument(help="The file to write; its verifier lands beside it")],
+) -> None:
+    """Write the whole ledger into one file that an outsider can check, and the verifier beside it."""
+    with _house() as house:
+        count = house.export(target)
+        _out.print(f"{count} records in {target}, and deskbell_verify.py beside it.", highlight=False)
+        _out.print(f"Check it anywhere with: python deskbell_verify.py {target.name}", highlight=False)
+
+
+@evidence.command("checkpoint")
+def evidence_checkpoint() -> None:
+    """Sign a checkpoint of the ledger now, and print it."""
+    with _house() as house:
+        typer.echo(house.sign(only_if_due=False) or "Nothing is new since the last checkpoint.")
+
+
+@manifest.command("slack")
+def manifest_slack(
+    socket_mode: Annotated[bool, typer.Option(help="For Socket Mode instead of HTTP")] = False,
+) -> None:
+    """Print the manifest to paste when creating the Slack app."""
+    from bot.adapters.slack.manifest import manifest as make
+
+    with _house(migrated=False) as house:
+        settings = house.settings
+        made = make(house.dispatcher.commands, settings.url, settings.slack_command_prefix, socket_mode)
+        typer.echo(json.dumps(made, indent=2))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""Rehearsals: an organisation's own policies, tried on a throw-away desk with a clock that one can turn."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+
+from bot.clock import VirtualClock
+from bot.rehearsal.player import Player
+from bot.rehearsal.script import Script, read
+from bot.rehearsal.stage import RoomInMemory
+from bot.rehearsal.transcript import Transcript
+from config.loading import load
+from config.policy import Policy
+from handlers.rules.moments import parse_when
+from storage import migrations
+from storage.database import Database
+
+_START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+"""Where a rehearsal begins that names no start: a Monday, so that two runs tell the same story."""
+
+
+def rehearse(path: Path) -> Transcript:
+    """Play a file in a room in memory. Raises NotUnderstood for a bad line, PolicyErrors for a bad policy."""
+    script = read(path)
+    policy = load(script.policy or Path(str(files("config"))) / "policies")
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{Path(folder) / 'rehearsal.db'}")
+        try:
+            migrations.upgrade(database)
+            player = Player(script, policy, database, RoomInMemory(), clock_for(script, policy))
+            return asyncio.run(player.play())
+        finally:
+            database.close()
+
+
+def clock_for(script: Script, policy: Policy) -> VirtualClock:
+    """The clock as the script starts it."""
+    start = parse_when(script.start, _START, policy.organisation.zone) if script.start else _START
+    return VirtualClock(start)

@@ -1,0 +1,190 @@
+"""Running: one process with its parts started in order and stopped in the reverse order, on SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import timedelta
+
+import structlog
+import uvicorn
+
+from bot.web.app import create
+from bot.wiring import House
+from config.loading import PolicyErrors
+from storage.database import StoreUnavailable
+from storage.unit_of_work import Records
+
+_log = structlog.get_logger()
+_GATEWAY = "discord-gateway"
+_GATEWAY_LEASE = timedelta(seconds=15)
+_KEYS_KEPT = timedelta(days=30)
+_DRAFTS_KEPT = timedelta(days=1)
+
+
+async def run(house: House, *, web: bool, work: bool, on_ready: Callable[[int], None] | None = None) -> None:
+    """Run until told to stop: `web` hears HTTP, `work` rings what is due, sends, signs and holds the gateways.
+
+    `on_ready` is told the port once everything is up.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    async with AsyncExitStack() as stack:
+        stack.callback(house.database.close)
+        await stack.enter_async_context(_task(lambda: _watch_policy(house), "policy"))
+        if work:
+            house.courier.on_nudge_from(house.dispatcher)
+            house.bell.on_nudge_from(house.dispatcher)
+            await stack.enter_async_context(_task(lambda: house.courier.run(stop), "courier"))
+            await stack.enter_async_context(_task(lambda: house.bell.run(stop), "bell"))
+            await stack.enter_async_context(_task(lambda: _sign(house), "checkpoints"))
+            await stack.enter_async_context(_task(lambda: _forget(house), "housekeeping"))
+        for name, adapter in house.adapters.items():
+            if name == "discord":
+                if work:
+                    await stack.enter_async_context(_task(lambda: _hold_gateway(house), "gateway"))
+                continue
+            if web or work:
+                await adapter.start()
+                stack.push_async_callback(adapter.stop)
+        port = 0
+        if web:
+            port = await stack.enter_async_context(_web(house))
+        if on_ready is not None:
+            on_ready(port)
+        _log.info("ready", web=web, work=work, port=port or None, platforms=",".join(house.platforms))
+        await stop.wait()
+        _log.info("stopping")
+
+
+@asynccontextmanager
+async def _task(work: Callable[[], Awaitable[None]], name: str) -> AsyncIterator[None]:
+    """A task that is restarted when it fails, a little later each time, and cancelled at the end."""
+
+    async def watched() -> None:
+        pause = 1.0
+        while True:
+            try:
+                await work()
+                return
+            except StoreUnavailable as error:
+                _log.warning("the store is away", part=name, error=str(error))
+            except Exception:
+                _log.exception("a part failed and is started again", part=name)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 30.0)
+
+    task = asyncio.create_task(watched(), name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to us."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def _web(house: House) -> AsyncIterator[int]:
+    """The web server; yields the port it listens on once it does."""
+    routes = [route for adapter in house.adapters.values() for route in getattr(adapter, "routes", list)()]
+    app = create(house.database, routes, house.measures.registry, lambda: ())
+    config = uvicorn.Config(
+        app,
+        host=house.settings.host,
+        port=house.settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        server_header=False,
+    )
+    server = _Server(config)
+    # Bound here, so that a taken port is said at once; IPPROTO_TCP, or the socket gets no TCP_NODELAY.
+    family = socket.AF_INET6 if ":" in house.settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((house.settings.host, house.settings.port))
+    task = asyncio.create_task(server.serve(sockets=[listener]), name="web")
+    while not server.started and not task.done():
+        await asyncio.sleep(0.01)
+    try:
+        yield int(listener.getsockname()[1])
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()
+
+
+async def _watch_policy(house: House) -> None:
+    """Take up a changed policy; a bad one is reported, and the last good one stays."""
+    while True:
+        await asyncio.sleep(2)
+        if await asyncio.to_thread(house.files.changed):
+            result = await asyncio.to_thread(house.files.reload)
+            if isinstance(result, PolicyErrors):
+                _log.error("the policy was not taken up; the last good one stays", problems=str(result))
+            else:
+                _log.info("policy taken up", version=result.version)
+
+
+async def _sign(house: House) -> None:
+    """A signed checkpoint of the ledger every minute, or every 256 records, while there is something new."""
+    while True:
+        await asyncio.to_thread(house.sign)
+        await asyncio.sleep(1)
+
+
+async def _forget(house: House) -> None:
+    """Once a day, drop inbox keys that no platform repeats any more, and forms that nobody came back to."""
+    while True:
+        await asyncio.to_thread(_forget_once, house)
+        await asyncio.sleep(86_400)
+
+
+def _forget_once(house: House) -> None:
+    with house.database.writing() as session:
+        records = Records(session)
+        records.inbox.forget(house.clock.now() - _KEYS_KEPT)
+        records.drafts.forget(house.clock.now() - _DRAFTS_KEPT)
+
+
+async def _hold_gateway(house: House) -> None:
+    """Exactly one process holds the Discord gateway, by a lease; when it dies another takes it within 30 s."""
+    adapter = house.adapters["discord"]
+    held = False
+    try:
+        while True:
+            mine = await asyncio.to_thread(_take_lease, house)
+            if mine and not held:
+                await adapter.start()
+            if held and not mine:
+                await adapter.stop()
+            held = mine
+            await asyncio.sleep(_GATEWAY_LEASE.total_seconds() / 3)
+    finally:
+        if held:
+            await adapter.stop()
+            await asyncio.to_thread(_release_lease, house)
+
+
+def _take_lease(house: House) -> bool:
+    with house.database.writing() as session:
+        return Records(session).leases.take(_GATEWAY, house.holder, house.clock.now(), _GATEWAY_LEASE)
+
+
+def _release_lease(house: House) -> None:
+    with house.database.writing() as session:
+        Records(session).leases.release(_GATEWAY, house.holder)

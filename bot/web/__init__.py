@@ -1,0 +1,1 @@
+"""The web side: health, measurements, and the routes that adapters bring."""

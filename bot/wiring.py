@@ -1,0 +1,243 @@
+"""The one place where the parts meet: from settings to a house that can be spoken to."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+from sqlalchemy.exc import DBAPIError
+
+from bot.adapters.console.app import ConsoleAdapter
+from bot.adapters.port import Adapter, Ear
+from bot.checkpoints import Notary
+from bot.clock import Clock, SystemClock
+from bot.courier import Courier
+from bot.measures import Measures
+from bot.scheduler import Bell
+from config.loading import PolicyFiles
+from config.policy import Policy
+from config.settings import Settings
+from handlers import registry
+from handlers.dispatch import Dispatcher
+from handlers.rules.ledger import Findings
+from storage import migrations
+from storage.database import Database, StoreUnavailable
+from storage.unit_of_work import Records
+
+_ORIGIN = "ledger-origin"
+_SYNCED = "discord-commands"
+
+
+class OldSchema(Exception):
+    """The store's tables are of an older release."""
+
+    def __init__(self) -> None:
+        super().__init__("The store's tables are not of this release. Run `deskbell migrate` first.")
+
+
+@dataclass
+class House:
+    """Everything one process works with, built when it is first asked for."""
+
+    settings: Settings
+    clock: Clock
+
+    @cached_property
+    def files(self) -> PolicyFiles:
+        """The policy's files; raises PolicyErrors when the first reading finds anything wrong."""
+        files = PolicyFiles(self.settings.config)
+        files.load()
+        return files
+
+    def policy(self) -> Policy:
+        """The policy in force: the last good one."""
+        policy = self.files.policy
+        assert policy is not None, "a house has read its policy"
+        return policy
+
+    @cached_property
+    def database(self) -> Database:
+        """The store."""
+        return Database(self.settings.database_url.get_secret_value())
+
+    @cached_property
+    def platforms(self) -> tuple[str, ...]:
+        """The connected platforms, those where people talk first."""
+        connected = {
+            "slack": self.settings.slack_bot_token is not None,
+            "discord": self.settings.discord_token is not None,
+            "console": self.settings.console_is_on,
+        }
+        return tuple(name for name, on in connected.items() if on)
+
+    @cached_property
+    def dispatcher(self) -> Dispatcher:
+        """What carries out commands."""
+        return Dispatcher(registry.load(), self.policy, self.database, self.clock.now, self.platforms)
+
+    @cached_property
+    def ear(self) -> Ear:
+        """How adapters speak to the dispatcher."""
+        return Ear(self.dispatcher)
+
+    @cached_property
+    def measures(self) -> Measures:
+        """What is measured."""
+        return Measures(self.database, self.clock.now)
+
+    @cached_property
+    def notary(self) -> Notary:
+        """Who signs the ledger's checkpoints; the ledger keeps the name that it had when the first was signed."""
+        origin = self.fact(_ORIGIN)
+        if origin is None:
+            origin = f"{urlsplit(self.settings.url).netloc}/ledger"
+            self.remember(_ORIGIN, origin)
+        return Notary(self.settings.home, str(origin))
+
+    def sign(self, only_if_due: bool = True) -> str | None:
+        """Sign a checkpoint of the ledger and give its note; None when there is nothing new.
+
+        Raises CheckpointRefused when the store contradicts what was signed before.
+        """
+        with self.database.reading() as session:
+            head = Records(session).ledger.head()
+        if only_if_due and not self.notary.due(self.clock.now(), head):
+            return None
+        with self.database.writing() as session:
+            return self.notary.make(session, self.clock.now())
+
+    def verify(self) -> Findings:
+        """Check the ledger against itself and against every checkpoint that lies outside the store."""
+        with self.database.reading() as session:
+            return Records(session).ledger.verify(self.notary.anchors())
+
+    def export(self, target: Path) -> int:
+        """Write the ledger to a file, its verifier beside it; returns how many records it holds."""
+        self.sign(only_if_due=False)
+        with self.database.reading() as session, target.open("w", encoding="utf-8") as out:
+            count = self.notary.export(session, out)
+        verifier = files("bot.standalone").joinpath("deskbell_verify.py")
+        (target.parent / "deskbell_verify.py").write_text(
+            verifier.read_text(encoding="utf-8"), encoding="utf-8"
+        )
+        return count
+
+    @cached_property
+    def adapters(self) -> Mapping[str, Adapter]:
+        """One adapter for each connected platform."""
+        made: dict[str, Adapter] = {}
+        if "slack" in self.platforms:
+            made["slack"] = self._slack()
+        if "discord" in self.platforms:
+            made["discord"] = self._discord()
+        if "console" in self.platforms:
+            made["console"] = ConsoleAdapter(
+                self.ear, self.database, self.policy, self.clock, self.settings.host
+            )
+        return made
+
+    def _slack(self) -> Adapter:
+        # Imported here, because a house without Slack should not pay for its libraries; the same below.
+        from bot.adapters.slack.app import SlackAdapter
+
+        settings = self.settings
+        return SlackAdapter(
+            self.ear,
+            self.clock.now,
+            bot_token=_secret(settings.slack_bot_token),
+            signing_secret=_secret(settings.slack_signing_secret),
+            app_token=_secret(settings.slack_app_token) or None,
+            api_url=settings.slack_api_url,
+            prefix=settings.slack_command_prefix,
+            request_emoji=lambda: self.policy().organisation.request_emoji,
+        )
+
+    def _discord(self) -> Adapter:
+        from bot.adapters.discord.app import DiscordAdapter
+        from bot.adapters.discord.conversation import Shelf
+
+        settings = self.settings
+        return DiscordAdapter(
+            token=_secret(settings.discord_token),
+            guilds=[int(each) for each in settings.discord_guild_ids],
+            ear=self.ear,
+            synced_hash=lambda: str(self.fact(_SYNCED) or "") or None,
+            remember_hash=lambda digest: self.remember(_SYNCED, digest),
+            shelf=Shelf(put=self._put_draft, get=self._draft),
+            request_emoji=self.policy().organisation.request_emoji,
+            rest=settings.discord_api_url,
+            gateway=settings.discord_gateway_url,
+        )
+
+    def _put_draft(self, key: str, text: str) -> None:
+        with self.database.writing() as session:
+            Records(session).drafts.put(key, text, self.clock.now())
+
+    def _draft(self, key: str) -> str | None:
+        with self.database.reading() as session:
+            return Records(session).drafts.get(key)
+
+    @cached_property
+    def holder(self) -> str:
+        """The name under which this process claims work."""
+        return f"{socket.gethostname()}:{os.getpid()}"
+
+    @cached_property
+    def courier(self) -> Courier:
+        """What takes messages out into the world."""
+        return Courier(self.dispatcher, self.adapters, self.clock, self.holder)
+
+    @cached_property
+    def bell(self) -> Bell:
+        """What wakes the desk when something is due."""
+        return Bell(self.dispatcher, self.clock, self.holder)
+
+    def policy_or_errors(self) -> Policy:
+        """Read the policy now; raises PolicyErrors with every bad line."""
+        _ = self.files
+        return self.policy()
+
+    def require_schema(self) -> None:
+        """Raise OldSchema unless the store's tables are of this release."""
+        try:
+            missing = migrations.pending(self.database)
+        except DBAPIError as error:
+            raise StoreUnavailable(str(error.orig or error)) from error
+        if missing:
+            raise OldSchema
+
+    def migrate(self) -> list[str]:
+        """Bring the store's tables to this release, and say what was done."""
+        try:
+            done = migrations.upgrade(self.database)
+        except DBAPIError as error:
+            raise StoreUnavailable(str(error.orig or error)) from error
+        return [f"Applied migration {revision}." for revision in done] or [
+            "Nothing to do: the tables are of this release."
+        ]
+
+    def fact(self, name: str) -> object:
+        """A fact about this copy of the store."""
+        with self.database.reading() as session:
+            return Records(session).facts.get(name)
+
+    def remember(self, name: str, value: object) -> None:
+        """Set a fact about this copy of the store."""
+        with self.database.writing() as session:
+            Records(session).facts.put(name, value)
+
+
+def build(settings: Settings, clock: Clock | None = None) -> House:
+    """A house for these settings, on the machine's clock unless another is given."""
+    return House(settings, clock or SystemClock())
+
+
+def _secret(value: SecretStr | None) -> str:
+    return value.get_secret_value() if value else ""

@@ -1,0 +1,1 @@
+"""Does the command do it? Outcomes on a real database."""
