@@ -208,14 +208,13 @@ def _filled(shape: type, written: Written, place: Place, report: Report) -> Any:
         report.add(written, place, "is not a mapping; write its keys below it, each with a colon")
         return None
     ours = _FILLED_HERE.get(shape, frozenset()) | (frozenset({"key"}) if place else frozenset())
-    wrong = sorted(ours & set(body))
-    for key in wrong:
+    for key in sorted(ours & set(body)):
         report.add(written, (*place, key), _unknown(key, shape, ours))
     asked = {key: value for key, value in body.items() if key not in ours}
     if place:
         asked["key"] = place[0]
     try:
-        value = _strict(shape).model_validate({"body": asked}).body
+        return _strict(shape).model_validate({"body": asked}).body
     except ValidationError as error:
         errors = error.errors(include_url=False)
         for each in errors:
@@ -226,7 +225,6 @@ def _filled(shape: type, written: Written, place: Place, report: Report) -> Any:
                 steps = ()
             report.add(written, (*place, *steps), _message(each, shape, steps, ours))
         return None
-    return None if wrong else value
 
 
 def _inside(error: ErrorDetails, other: ErrorDetails) -> bool:

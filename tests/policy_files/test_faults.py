@@ -162,7 +162,7 @@ def test_every_circle_is_told_once(tmp_path):
 
 
 def test_thousands_of_faults_are_all_told_and_the_first_hundred_with_a_guess(tmp_path):
-    text = "".join(f"p{n}: {{name: P, manager: q{n}}}\n" for n in range(3000))
+    text = "".join(f"person{n}: {{name: P, manager: persona{n}}}\n" for n in range(3000))
     said = faults(write(tmp_path, {"people.yaml": RIGHT["people.yaml"] + text}))
     assert len(said) == 3000
     assert sum("did you mean" in line for line in said) == 100

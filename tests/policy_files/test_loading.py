@@ -89,6 +89,26 @@ def test_the_version_changes_with_what_is_said_and_not_with_how(tmp_path):
     assert load(write(tmp_path, {"rooms.yaml": "desk:\n  name: Counter\n"})).version != before
 
 
+@pytest.mark.parametrize("nothing", ["", "~", "null"])
+def test_a_value_that_is_left_empty_says_nothing(nothing, tmp_path):
+    text = f"ann:\n  name: Ann\nbob:\n  name: Bob\n  manager: {nothing}\n"
+    assert load(write(tmp_path, {"people.yaml": text})).people["bob"].manager is None
+
+
+def test_one_opening_may_end_where_another_begins(tmp_path):
+    text = (
+        "office:\n  name: Office\n  zone: UTC\n  hours:\n"
+        "    - {days: mon, opens: 12:00, closes: 24:00}\n    - {days: mon, opens: 00:00, closes: 12:00}\n"
+    )
+    assert len(load(write(tmp_path, {"calendars.yaml": text})).calendars["office"].hours) == 2
+
+
+def test_an_absence_may_last_one_day(tmp_path):
+    text = "ann:\n  name: Ann\n  away: [[2026-02-10, 2026-02-10]]\nbob:\n  name: Bob\n"
+    day = date(2026, 2, 10)
+    assert load(write(tmp_path, {"people.yaml": text})).people["ann"].away == ((day, day),)
+
+
 def test_an_agreement_may_make_one_promise_in_two_calendars(tmp_path):
     text = (
         "standard:\n  name: Standard\n  targets:\n"
@@ -142,6 +162,12 @@ def test_a_feed_closes_whole_days_and_its_end_is_not_among_them(tmp_path):
     feed = event("SUMMARY:Inventory", "DTSTART;VALUE=DATE:20261228", "DTEND;VALUE=DATE:20261230")
     closed = calendar(tmp_path, "{feed: closed.ics}", feed).calendars["shop"].closed
     assert closed == {date(2026, 12, 28): "Inventory", date(2026, 12, 29): "Inventory"}
+
+
+def test_a_feed_says_nothing_of_days_beyond_the_years_that_are_worked_out(tmp_path):
+    feed = event("SUMMARY:Turn", "DTSTART;VALUE=DATE:20491231", "DTEND;VALUE=DATE:20500103")
+    closed = calendar(tmp_path, "{feed: closed.ics}", feed).calendars["shop"].closed
+    assert list(closed) == [date(2049, 12, 31)]
 
 
 def test_a_feed_may_repeat_every_year(tmp_path):
