@@ -86,7 +86,7 @@ def check_same_origin(request: Request) -> None:
 def check_token(request: Request, token: str) -> None:
     """Raise 403 unless a form carries the token of this browser's session."""
     session = request.cookies.get(_SESSION_COOKIE, "")
-    if not _SESSION.fullmatch(session) or not hmac.compare_digest(token_of(session), token):
+    if not _SESSION.fullmatch(session) or not hmac.compare_digest(token_of(session).encode(), token.encode()):
         raise HTTPException(403, "This page is from an earlier session. Reload it and try again.")
 
 
