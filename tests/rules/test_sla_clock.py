@@ -329,10 +329,12 @@ def test_it_is_due_soon_from_the_last_warning_on():
 
 def test_what_comes_next_are_the_warnings_and_then_the_breach():
     now, found = mon("09:00"), []
-    while ahead := next_moment(read([OPENED], FOUR_HOURS, now), now):
-        found.append((ahead.at, ahead.percent))
-        now = ahead.at
+    for _ in range(4):
+        if ahead := next_moment(read([OPENED], FOUR_HOURS, now), now):
+            found.append((ahead.at, ahead.percent))
+            now = ahead.at
     assert found == [(mon("11:00"), 50), (mon("12:00"), 75), (mon("12:36"), 90), (mon("13:00"), None)]
+    assert next_moment(read([OPENED], FOUR_HOURS, now), now) is None
 
 
 # Facts --------------------------------------------------------------------------------------------
