@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from config.policy import Policy
 from handlers.directory import CONSOLE, Directory
@@ -56,8 +57,7 @@ class Postbox:
             lane = f"{platform}:{channel}"
             if self._records.outbox.card_waits(card.subject, lane):
                 continue
-            stamp = int(now.timestamp() * 1_000_000)
-            row = _row(f"card/{card.subject}/{lane}/{stamp}", Kind.CARD, platform, lane, now)
+            row = _row(f"card/{card.subject}/{lane}/{uuid4().hex}", Kind.CARD, platform, lane, now)
             yield row | {"place": {"channel": channel}, "subject": card.subject}
 
     def _notice_rows(
