@@ -82,8 +82,13 @@ class Notary:
         time. Raises LedgerBehind or LedgerRewritten, and then has signed nothing.
         """
         ledger = Ledger(session)
-        head = ledger.head(lock=True)
-        note, last, edge = self._last(ledger)
+        try:
+            head = ledger.head(lock=True)
+            note, last, edge = self._last(ledger)
+        except ValueError as unreadable:
+            raise self._rewritten(
+                f"The head or the last checkpoint cannot be read: {unreadable}."
+            ) from unreadable
         if head.size < last.size:
             raise LedgerBehind(
                 f"The database holds {head.size} entries, and a checkpoint of {last.size} was signed: the "
@@ -181,11 +186,13 @@ class Notary:
             since = Head(before.hash if before else "", edge)
             findings = audit(ledger.rows(after=last.size, upto=head.size), head, since=since)
         if not findings.good:
-            raise LedgerRewritten(
-                f"{findings.trouble} The database does not continue what was signed last, so nothing was "
-                f"signed. Stop the desk, keep the database and {self._folder} as they are, and compare them "
-                "with a backup."
-            )
+            raise self._rewritten(findings.trouble or "")
+
+    def _rewritten(self, trouble: str) -> LedgerRewritten:
+        return LedgerRewritten(
+            f"{trouble} The database does not continue what was signed last, so nothing was signed. Stop the "
+            f"desk, keep the database and {self._folder} as they are, and compare them with a backup."
+        )
 
 
 def _line(value: object) -> str:

@@ -327,7 +327,7 @@ class _Walk:
         size = self._frontier.size
         while self._anchor is not None and self._anchor[0] <= size:
             if self._anchor != (size, self._frontier.root()):
-                first = self._agreed_size + 1
+                first = min(self._agreed_size + 1, self._anchor[0])
                 raise BadRecord(
                     first, f"Entries {first} to {self._anchor[0]} are not those that a checkpoint covers."
                 )

@@ -155,8 +155,12 @@ class Ledger:
             )
         )
 
+    def signed_size(self) -> int:
+        """How many records the largest checkpoint kept here covers."""
+        return int(self._session.scalar(select(func.max(col(CheckpointRow.size)))) or 0)
+
     def last_checkpoint(self) -> tuple[str, Frontier] | None:
-        """The note of the largest checkpoint kept here, with the tree's edge at that size."""
+        """The note of the largest checkpoint kept here, with the tree's edge; ValueError if that is none."""
         kept = select(CheckpointRow.note, CheckpointRow.size, CheckpointRow.frontier)  # type: ignore[call-overload]
         found = self._session.execute(kept.order_by(col(CheckpointRow.size).desc()).limit(1)).first()
         return None if found is None else (found.note, Frontier.from_hex(found.size, found.frontier))
@@ -200,7 +204,8 @@ class Ledger:
         result: Result[Any] = self._session.connection().execute(
             wanted, execution_options={"stream_results": True, "yield_per": _BATCH}
         )
-        return chain.from_iterable(result.partitions())
+        with result:  # who stops reading early leaves no cursor open
+            yield from chain.from_iterable(result.partitions())
 
 
 def _head_of(size: int, last: str, edge: str) -> Head:

@@ -1,0 +1,1 @@
+"""Programs that are handed out alone: they import nothing of ours."""
