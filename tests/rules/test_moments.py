@@ -174,6 +174,7 @@ def test_a_duration_in_whole_seconds_means_the_same_in_a_policy_file(length):
         ("2026-12-01 09:00 -0500", "2026-12-01 15:00"),
         ("10:00 utc", "2026-11-26 11:00"),
         ("11:00 utc", "2026-11-25 12:00"),
+        ("1:00 +14:00", "2026-11-25 12:00"),
     ],
 )
 def test_a_moment_is_read_in_the_persons_zone(text, moment):
@@ -233,6 +234,10 @@ def test_what_is_no_moment_is_refused_with_what_to_type_instead(text, error, wor
 )
 def test_a_date_is_read(text, day):
     assert parse_date(text, NOW, BERLIN) == day
+
+
+def test_29_february_is_looked_for_across_a_century_without_one():
+    assert parse_when("29 feb 9:00", at("2096-03-01 00:00"), BERLIN) == at("2104-02-29 09:00")
 
 
 def test_today_is_the_day_in_the_persons_zone():
