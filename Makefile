@@ -26,11 +26,12 @@ check: .venv/dev.stamp ## format, lint, types, imports and tests, as CI does
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/pytest $(TESTS)
 
 bench: .venv/dev.stamp ## measure, and compare with other libraries
-	@$(BIN)/python -m tests.bench
+	@for bench in tests/bench/bench_*.py; do \
+		echo; echo "$$bench"; $(BIN)/python -m $$(echo "$${bench%.py}" | tr / .); done
 
 format: .venv/dev.stamp ## format the code and repair what can be repaired
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -87,27 +87,33 @@ class PostgresServer:
         self._program("pg_ctl", "start", "--wait", f"--log={log}", f"--options=-k {self._folder} {options}")
 
     def stop(self) -> None:
-        """Stop the server, whoever is still connected."""
-        self._program("pg_ctl", "stop", "--wait", "--mode=fast")
+        """Stop the server, whoever is still connected, and without tidying what is thrown away next."""
+        self._program("pg_ctl", "stop", "--wait", "--mode=immediate")
 
     def _program(self, name: str, *arguments: str) -> None:
-        # Into a file: the server inherits its starter's output, and a pipe would stay open as long as it runs.
+        # Into a file: the server inherits its starter's output, and a pipe would never end.
         with tempfile.TemporaryFile("w+") as said:
-            command = [self._programs / "bin" / name, f"--pgdata={self._folder / 'data'}", *arguments]
+            command: list[Path | str] = [
+                self._programs / "bin" / name,
+                f"--pgdata={self._folder / 'data'}",
+                *arguments,
+            ]
             ended = subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=self._folder, **self._account
             )
             if ended.returncode:
                 said.seek(0)
                 log = self._folder / "log"
-                raise PostgresUnavailable(f"{name} said: {said.read()}{log.read_text() if log.exists() else ''}")
+                raise PostgresUnavailable(
+                    f"{name} said: {said.read()}{log.read_text() if log.exists() else ''}"
+                )
 
     def _connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(host=str(self._folder), user="postgres", dbname="postgres", autocommit=True)
 
     def _run(self, statement: str, *names: str) -> None:
         with self._connect() as connection:
-            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
     def _disconnect(self, name: str) -> None:
         with self._connect() as connection:
