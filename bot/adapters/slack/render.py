@@ -113,15 +113,21 @@ def flat(words: Iterable[Part]) -> str:
 
 def pieces(text: str, at_most: int) -> list[str]:
     """Escaped text in pieces of at most so many characters, cut between words and never inside markup."""
-    found = [""]
+    found: list[list[str]] = [[]]
+    used = 0
+    for atom in [text] if len(text) <= at_most else _atoms(text, at_most):
+        if used + len(atom) > at_most:
+            found.append([])
+            used = 0
+        found[-1].append(atom)
+        used += len(atom)
+    return [piece for parts in found if (piece := "".join(parts).strip())]
+
+
+def _atoms(text: str, at_most: int) -> Iterator[str]:
     for match in _ATOMS.finditer(text):
-        atom = match[0]
-        for start in range(0, len(atom), at_most):
-            part = atom[start : start + at_most]
-            if len(found[-1]) + len(part) > at_most:
-                found.append("")
-            found[-1] += part
-    return [piece.strip() for piece in found if piece.strip()]
+        for start in range(0, len(match[0]), at_most):
+            yield match[0][start : start + at_most]
 
 
 def shortened(text: str, at_most: int) -> str:

@@ -218,8 +218,6 @@ PAYLOADS = st.fixed_dictionaries(
         | ANY
     },
     optional=dict.fromkeys(("event", "actions", "view", "user", "team", "channel", "message"), ANY),
-        ("event", "actions", "view", "user", "team", "channel", "message", "event_id"), ANY
-    ),
 )
 
 
