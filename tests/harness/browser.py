@@ -49,6 +49,9 @@ FONTS = """<?xml version="1.0"?>
 """
 
 
+_LOOPS: list[asyncio.AbstractEventLoop] = []  # playwright's, while it runs
+
+
 class BrowserUnavailable(RuntimeError):
     """There is no browser to test with, and the message says what to do about it."""
 
@@ -133,9 +136,9 @@ def browser() -> Iterator[Browser]:
     """Lend this test process its browser; ask for `page` unless you need several visitors."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**launch_options())
-        loop = asyncio.get_running_loop()
+        _LOOPS.append(asyncio.get_running_loop())
         yield browser
-        asyncio._set_running_loop(loop)
+        asyncio._set_running_loop(_LOOPS.pop())
         browser.close()
 
 
@@ -156,8 +159,10 @@ def _one_loop_at_a_time(request: pytest.FixtureRequest) -> Iterator[None]:
     """Keep browser tests and async tests in one process apart.
 
     Playwright's blocking interface leaves its event loop marked as running in this thread, and an async test
-    may then not start its own; so the mark is taken away after a browser test.
+    may then not start its own; so a browser test gets the mark, and it is taken away afterwards.
     """
+    if "browser" in request.fixturenames and _LOOPS:
+        asyncio._set_running_loop(_LOOPS[-1])
     yield
     if "browser" in request.fixturenames:
         asyncio._set_running_loop(None)

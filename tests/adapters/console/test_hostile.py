@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from itertools import product
 
@@ -33,10 +34,10 @@ LOADS = (
 )
 HOSTILE = [f"h0stile {before}{load}" for before, load in product(BREAKS, LOADS)]
 
-TAGS = set(
-    """html head meta title link script body a nav main aside header article section p h1 h2 h3 h4 ul ol li
-    dl dt dd div span b code kbd time img table thead tbody tr th td form input label button select option
-    textarea fieldset legend details summary noscript""".split()
+TAGS = re.compile(
+    "html|head|meta|title|link|script|body|a|nav|main|aside|header|article|section|p|h1|h2|h3|h4|ul|ol|li|dl|dt|dd|div|"
+    "span|b|code|kbd|time|img|table|thead|tbody|tr|th|td|form|input|label|button|select|option|textarea|fieldset|"
+    "legend|details|summary|noscript"
 )
 
 
@@ -60,7 +61,7 @@ def check(page: str) -> Live:
     live = Live()
     live.feed(page)
     for tag, attributes in live.tags:
-        assert tag in TAGS, tag
+        assert TAGS.fullmatch(tag), tag
         for name, value in attributes.items():
             assert not name.startswith("on"), (tag, name)
             assert name not in ("style", "srcdoc"), (tag, name)

@@ -85,17 +85,18 @@ function takeIn({ pane, id, changed, html, room }) {
   const holder = document.createElement("template");
   holder.innerHTML = html; // escaped by the server, and no script can run here but this one
   const message = holder.content.querySelector("li.message");
-  if (old) replace(old, message);
-  else place(log, message, id);
+  if (old) return replace(old, message);
+  place(log, message, id);
   return message;
 }
 
 function replace(old, message) {
   const at = old.contains(document.activeElement) ? document.activeElement : null;
   // Nothing is taken away from someone who is filling it in: the same version changes nothing for them.
-  if (at?.closest("[data-form]") && old.dataset.changed === message.dataset.changed) return;
+  if (at?.closest("[data-form]") && old.dataset.changed === message.dataset.changed) return old;
   old.replaceWith(message);
   if (at) [...message.querySelectorAll(at.localName)].find((each) => each.textContent === at.textContent)?.focus();
+  return message;
 }
 
 function place(log, message, id) {
@@ -224,6 +225,7 @@ class Line {
   }
 
   async ask() {
+    this.point(-1);
     const asked = ++this.asked;
     const query = new URLSearchParams({ line: this.input.value, room: here.room, thread: here.thread });
     const answer = await fetch(`${talk}complete?${query}`).then((each) => each.json()).catch(() => null);
@@ -232,11 +234,14 @@ class Line {
   }
 
   show(offers) {
+    // Who points before the newest list has come means the list that they will see.
+    const pointed = this.offers[this.at]?.label;
     this.offers = offers;
     this.list.replaceChildren(...offers.map((offer, number) => this.option(offer, number)));
     this.list.hidden = !offers.length;
     this.input.ariaExpanded = String(offers.length > 0);
-    this.point(-1);
+    const again = offers.findIndex((offer) => offer.label === pointed);
+    this.point(pointed !== undefined && offers.length ? Math.max(again, 0) : -1);
   }
 
   option(offer, number) {
