@@ -106,12 +106,13 @@ class House:
 
         Raises CheckpointRefused when the store contradicts what was signed before.
         """
+        notary = self.notary
         with self.database.reading() as session:
             head = Records(session).ledger.head()
-        if only_if_due and not self.notary.due(self.clock.now(), head):
+        if only_if_due and not notary.due(self.clock.now(), head):
             return None
         with self.database.writing() as session:
-            return self.notary.make(session, self.clock.now())
+            return notary.make(session, self.clock.now())
 
     def verify(self) -> Findings:
         """Check the ledger against itself and against every checkpoint that lies outside the store."""

@@ -89,6 +89,15 @@ class Database:
             return False
         return True
 
+    def copy_to(self, path: Path) -> None:
+        """Copy an SQLite store into a new file while it is in use (sqlite.org/backup.html)."""
+        with self.engine.connect() as connection, sqlite3.connect(path) as target:
+            source = connection.connection.driver_connection
+            if not isinstance(source, sqlite3.Connection):
+                raise TypeError("only SQLite is copied as a file")
+            source.backup(target, pages=1000)
+        target.close()
+
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()

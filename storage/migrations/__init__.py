@@ -26,6 +26,11 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
+def revision(connection: Connection) -> str | None:
+    """The revision that a store's tables are of; None for an empty store."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
 def pending(database: Database) -> list[str]:
     """The revisions that this release has and the store has not, in order of application."""
     with database.engine.connect() as connection:

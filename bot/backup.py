@@ -1,0 +1,120 @@
+"""Backups: the store and what proves it, in one file; and putting one back without sending anything twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import contextmanager
+from collections.abc import Iterator
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+
+from sqlalchemy import Connection
+
+from bot.wiring import House
+from storage import archive, migrations
+from storage.database import Database
+from storage.repositories.flow import HELD
+from storage.unit_of_work import Records
+
+_ABOUT = "deskbell.json"
+_PROOF = ("ledger.key", "ledger.pub")
+
+
+class NotPossible(Exception):
+    """A backup or a restore that cannot be done; the sentence says what to do. Nothing was changed."""
+
+
+def back_up(house: House, target: Path) -> str:
+    """Write a backup while the desk runs, and say what it holds. The file appears only when it is whole."""
+    house.sign(only_if_due=False)
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        # Made readable for its owner alone: it holds what people wrote, and the ledger's key.
+        os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        with archive.packed(str(beside), "w") as packed, _snapshot(house) as connection:
+            counts = archive.write(connection, packed)
+            packed.writestr(_ABOUT, json.dumps({"format": 1, "revision": _revision(connection), "rows": counts}))
+            for path in _proofs(house.settings.home):
+                packed.write(path, f"home/{path.relative_to(house.settings.home)}")
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
+    return f"{sum(counts.values())} rows, {counts['evidence']} of them evidence, in {target}. Keep it as safe as the store."
+
+
+@contextmanager
+def _snapshot(house: House) -> Iterator[Connection]:
+    """A connection that sees one moment of the store, and holds nobody up."""
+    if not house.database.is_sqlite:
+        with house.database.engine.connect() as connection:
+            yield connection.execution_options(isolation_level="REPEATABLE READ")
+        return
+    with tempfile.TemporaryDirectory(dir=house.settings.home) as folder:
+        path = Path(folder) / "copy.db"
+        house.database.copy_to(path)
+        copy = Database(f"sqlite:///{path}")
+        try:
+            with copy.engine.connect() as connection:
+                yield connection
+        finally:
+            copy.close()
+
+
+def _revision(connection: Connection) -> str:
+    return migrations.revision(connection) or ""
+
+
+def _proofs(home: Path) -> Iterator[Path]:
+    yield from (home / name for name in _PROOF if (home / name).exists())
+    yield from sorted((home / "checkpoints").glob("*"))
+
+
+def put_back(house: House, source: Path) -> str:
+    """Put a backup into an empty store and hold its messages. Raises NotPossible, and then nothing was changed."""
+    try:
+        with ZipFile(source) as packed:
+            about = json.loads(packed.read(_ABOUT))
+            house.migrate()
+            with house.database.engine.begin() as connection:
+                if not archive.is_empty(connection):
+                    raise NotPossible("This store is not empty. Restore into a new one, then point DATABASE_URL at it.")
+                if about["revision"] != _revision(connection):
+                    raise NotPossible("Another release wrote this backup. Restore it with that release, then migrate.")
+                counts = archive.read(connection, packed)
+            house.remember(HELD, True)
+            _put_proofs(packed, house.settings.home)
+    except (BadZipFile, KeyError, json.JSONDecodeError, archive.NotAnArchive) as error:
+        raise NotPossible(f"{source} is no backup of a desk: {error}") from error
+    findings = house.verify()
+    if not findings.good:
+        raise NotPossible(f"The copy's ledger does not hold: record {findings.bad}: {findings.trouble}")
+    return (
+        f"{sum(counts.values())} rows are back, and the ledger holds with {findings.size} records. "
+        "Nothing leaves this copy until you run `deskbell release`."
+    )
+
+
+def _put_proofs(packed: ZipFile, home: Path) -> None:
+    for name in packed.namelist():
+        relative = Path(name)
+        if relative.parts[:1] != ("home",) or ".." in relative.parts or len(relative.parts) > 3:
+            continue
+        path = home.joinpath(*relative.parts[1:])
+        if path.exists():
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(packed.read(name))
+
+
+def let_go(house: House) -> str:
+    """Let a restored copy send and ring from now on."""
+    with house.database.writing() as session:
+        records = Records(session)
+        if not records.facts.get(HELD):
+            return "This desk is not held; nothing to do."
+        records.facts.drop([HELD])
+    return "This copy is the desk now: what waits is looked at again and sent if it still holds."
