@@ -196,8 +196,11 @@ class Deliveries:
     def ready(self, claim: Claim, now: datetime, look_again: bool = True) -> Parcel | None:
         """The message as it is to be sent now. What no longer holds or cannot be drawn is settled on the way.
 
-        None when nothing is left to send; the lane is free again then.
+        None when nothing is left to send, and the lane is free again; or when the lease has run out: a worker
+        that froze cannot know what others did meanwhile.
         """
+        if now >= claim.until:
+            return None
         drawn: list[tuple[Item, Reply]] = []
         ends: list[_End] = []
         for item in claim.items:

@@ -17,11 +17,13 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
+    BigInteger,
     ColumnElement,
     FromClause,
     RowMapping,
     Select,
     bindparam,
+    cast,
     exists,
     func,
     insert,
@@ -39,6 +41,7 @@ from storage.models.flow import Lane, OutboxRow
 _outbox = OutboxRow.metadata.tables["outbox"]
 _lane = Lane.metadata.tables["lane"]
 
+_IDS = 2**40
 PAGE, REMINDER, CARD = "page", "reminder", "card"
 
 
@@ -68,7 +71,8 @@ class Item:
 class Claim:
     """Messages of one lane that leave as one, under a lease. `key` is stable over the attempts.
 
-    `before` is the worker whose lease ran out with the lane in its hands; `failures` are the lane's.
+    `until` is the end of the lease; `before` is the worker whose lease ran out with the lane in its hands;
+    `failures` are the lane's.
     """
 
     lane: str
@@ -76,6 +80,7 @@ class Claim:
     key: str
     holder: str
     before: str | None
+    until: datetime
     fence: int
     failures: int
     items: tuple[Item, ...]
@@ -138,7 +143,7 @@ class Outbox:
         Reminders that wait in one lane leave as one message; those written after `gather_since` are left to
         gather. Several workers share: a lane that another one is about to take is passed over.
         """
-        lanes = {lane["first"]: lane for lane in self._free(now, at_most, platforms, gather_since)}
+        lanes = {lane["first"] % _IDS: lane for lane in self._free(now, at_most, platforms, gather_since)}
         # Asked again under the lock: somebody may have sent it between the question and the lock.
         first = self._items(select(_outbox).where(_outbox.c.id.in_(lanes), _outbox.c.open))
         taken = [
@@ -148,6 +153,7 @@ class Outbox:
                 key=item.said_as if item.in_doubt and item.said_as else item.key,
                 holder=holder,
                 before=lanes[item.id]["holder"],
+                until=now + lease,
                 fence=lanes[item.id]["fence"] + 1,
                 failures=lanes[item.id]["failures"],
                 items=self._together(item, now, gather_since),
@@ -155,18 +161,19 @@ class Outbox:
             for item in sorted(first, key=lambda item: (item.rank, item.id))
         ]
         if taken:
-            self._lease(taken, now, now + lease)
+            self._lease(taken, now)
         return taken
 
     def _free(
         self, now: datetime, at_most: int, platforms: Collection[str], gather_since: datetime | None
     ) -> Sequence[RowMapping]:
         """Lanes that may be sent to now, locked, each with the message that leaves first."""
-        waiting = _waiting_lanes()
-        candidate, first = _outbox.alias("candidate"), _outbox.alias("first")
-        leaves_first = (
+        waiting, candidate = _waiting_lanes(), _outbox.alias("candidate")
+        # One number, so that the row behind it need not be joined: its rank, then its id.
+        place = cast(candidate.c.rank, BigInteger) * _IDS + candidate.c.id
+        first = (
             _may_leave(candidate, now, gather_since)
-            .with_only_columns(candidate.c.id)
+            .with_only_columns(place)
             .where(candidate.c.lane == _lane.c.name, candidate.c.platform.in_(platforms))
             .order_by(candidate.c.rank, candidate.c.id)
             .limit(1)
@@ -174,12 +181,12 @@ class Outbox:
             .scalar_subquery()
         )
         found = self._session.execute(
-            select(*_lane.c, first.c.id.label("first"))
+            select(*_lane.c, first.label("first"))
             .select_from(waiting)
             .join(_lane, _lane.c.name == waiting.c.lane)
-            .join(first, first.c.id == leaves_first)
             .where(_lane.c.not_before <= now, or_(_lane.c.lease_until.is_(None), _lane.c.lease_until <= now))
-            .order_by(first.c.rank, first.c.id)
+            .where(first.is_not(None))
+            .order_by("first")
             .limit(at_most)
             .with_for_update(of=_lane, skip_locked=True)
         )
@@ -199,13 +206,16 @@ class Outbox:
         found = self._session.execute(wanted.order_by(_outbox.c.id)).mappings()
         return tuple(Item(**{name: row[name] for name in _ITEM}) for row in found)
 
-    def _lease(self, taken: Sequence[Claim], now: datetime, until: datetime) -> None:
+    def _lease(self, taken: Sequence[Claim], now: datetime) -> None:
         connection = self._session.connection()
         connection.execute(
             update(_lane)
             .where(_lane.c.name == bindparam("lane"))
-            .values(holder=bindparam("by"), lease_until=until, fence=bindparam("number")),
-            [{"lane": claim.lane, "by": claim.holder, "number": claim.fence} for claim in taken],
+            .values(holder=bindparam("by"), lease_until=bindparam("until"), fence=bindparam("number")),
+            [
+                {"lane": claim.lane, "by": claim.holder, "until": claim.until, "number": claim.fence}
+                for claim in taken
+            ],
         )
         connection.execute(
             update(_outbox)

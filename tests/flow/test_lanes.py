@@ -1,0 +1,185 @@
+"""Do messages leave in order, at the platform's pace, and without holding each other up?"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from sqlalchemy import event, insert, text
+
+from storage.models.flow import OutboxRow
+from storage.unit_of_work import Records
+from tests.flow.conftest import START, Flow
+from tests.harness.receiver import arrives, breaks, fails, is_busy
+
+
+def _seconds(flow: Flow, to: str) -> list[float]:
+    return [(each.at - START).total_seconds() for each in flow.chat.journal if each.to == to]
+
+
+async def test_what_a_subject_has_to_say_arrives_in_the_order_in_which_it_was_said(flow: Flow):
+    flow.say("ticket open TKT-1")
+    for word in ("one", "two", "three"):
+        flow.say(f"ticket tell TKT-1 room-a {word}")
+    flow.chat.follow(arrives, fails, fails)
+    await flow.live(minutes=5)
+    assert flow.chat.heard("C-room-a") == ["TKT-1 is open", "one", "two", "three"]
+
+
+async def test_a_message_that_fails_holds_up_no_other_subject(flow: Flow):
+    for number in (1, 2, 3):
+        flow.say(f"ticket open TKT-{number}")
+        flow.say(f"ticket tell TKT-{number}")
+    flow.chat.rule = lambda delivery: breaks if "TKT-1" in delivery.reply.title else arrives
+    await flow.courier.drain()
+    assert flow.chat.heard() == ["TKT-2 is open", "message TKT-2", "TKT-3 is open", "message TKT-3"]
+
+
+async def test_the_same_subject_goes_on_in_other_rooms(flow: Flow):
+    flow.say("ticket open TKT-1")
+    flow.say("ticket tell TKT-1 room-b")
+    flow.chat.rule = lambda delivery: breaks if delivery.place["channel"] == "C-room-a" else arrives
+    await flow.courier.drain()
+    assert flow.chat.heard() == ["message TKT-1"]
+
+
+async def test_pages_leave_before_what_was_written_earlier(flow: Flow):
+    for number in range(1, 4):
+        flow.say(f"ticket open TKT-{number} room-b")
+        flow.say(f"ticket tell TKT-{number} room-a")
+    flow.say("ticket open TKT-9 room-c")
+    flow.say("ticket page TKT-9 room-a")
+    await flow.courier.drain()
+    assert flow.chat.heard("C-room-a")[0] == "page TKT-9"
+    assert flow.chat.journal[0].kind == "page"
+
+
+async def test_a_lane_keeps_the_pace_of_its_platform(two_rooms: Flow):
+    for number in range(1, 6):
+        two_rooms.say(f"ticket open TKT-{number} room-a")
+        two_rooms.say(f"ticket tell TKT-{number} room-b")
+    await two_rooms.live(seconds=60)
+    assert _seconds(two_rooms, "C-room-a") == [0, 1, 2, 3, 4]
+    assert _seconds(two_rooms, "C-room-b") == [0, 1, 2, 3, 4]
+
+
+async def test_ninety_messages_to_three_rooms_take_thirty_seconds(two_rooms: Flow):
+    with two_rooms.database.writing() as session:
+        Records(session).outbox.add(
+            [_row(number, f"chat:C-{number % 3}", next_at=START) for number in range(90)]
+        )
+    await two_rooms.live(seconds=33)
+    assert len(two_rooms.chat.journal) == 90
+    assert max(each.at for each in two_rooms.chat.journal) == START + timedelta(seconds=29)
+
+
+async def test_the_wait_that_a_platform_asks_for_is_kept_across_a_restart(flow: Flow):
+    flow.say("ticket open TKT-1")
+    flow.say("ticket tell TKT-1")
+    flow.say("ticket open TKT-2 room-b")
+    flow.chat.follow(is_busy(30))
+    await flow.courier.drain()
+    flow.courier = flow.worker("second")
+    flow.wait(seconds=29.9)
+    await flow.courier.drain()
+    assert flow.chat.heard() == ["TKT-2 is open"], "the lane waits, and only it"
+    assert [call.to for call in flow.chat.calls] == ["C-room-a", "C-room-b"]
+    flow.wait(seconds=0.1)
+    await flow.courier.drain()
+    assert flow.chat.heard("C-room-a") == ["TKT-1 is open", "message TKT-1"]
+
+
+async def test_ten_minutes_without_the_platform_lose_nothing_and_cost_two_probes_a_minute(two_rooms: Flow):
+    for number in range(1, 31):
+        two_rooms.say(f"ticket open TKT-{number} room-{'ab'[number % 2]}")
+    two_rooms.chat.rule = lambda delivery: fails
+    await two_rooms.live(minutes=10)
+    for to in ("C-room-a", "C-room-b"):
+        probes = [(call.at - START).total_seconds() for call in two_rooms.chat.calls if call.to == to]
+        assert all(later - probe >= 30 for probe, later in pairwise(probes[1:])), probes
+        assert len(probes) <= 2 * 10 + 2
+    two_rooms.chat.rule = lambda delivery: arrives
+    back = two_rooms.clock.now()
+    await two_rooms.live(minutes=10)
+    assert sorted(two_rooms.chat.heard()) == sorted(f"TKT-{number} is open" for number in range(1, 31))
+    drained = max(each.at for each in two_rooms.chat.journal) - back
+    # Rows that were probed wait for their own next attempt; the others leave at the lane's pace.
+    assert drained <= timedelta(minutes=5)
+
+
+async def test_an_idle_look_reads_a_range_of_an_index_whatever_lies_in_the_past(flow: Flow):
+    plans = _plans(flow, past=20_000)
+    assert plans
+    for statement, plan in plans:
+        assert not re.search(r"(SCAN|Seq Scan on) (outbox|due)", plan), f"{statement}\n{plan}"
+
+
+def _plans(flow: Flow, past: int) -> list[tuple[str, str]]:
+    """What the store says it does for each question of an idle look."""
+    database = flow.database
+    with database.writing() as session:
+        done = [_row(number, f"chat:C-{number % 50}", open=number % 500 == 0) for number in range(past)]
+        session.execute(insert(OutboxRow), done)
+        session.execute(
+            text(
+                "INSERT INTO lane (name, not_before, fence, failures) "
+                "SELECT DISTINCT lane, 0, 0, 0 FROM outbox"
+            )
+        )
+        session.execute(
+            text(
+                "INSERT INTO due (key, subject, line, rank, at, open, fence, attempts) "
+                "SELECT key, 'TKT-1', 'ticket tick', id % 2, next_at, open, 0, 0 FROM outbox"
+            )
+        )
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ANALYZE")
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, values: object, *_: object) -> None:
+        if statement.startswith(("SELECT", "WITH")):
+            asked.append((statement, values))
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    flow.bell.ring()
+    flow.bell.next_at()
+    flow.deliveries.claim(flow.clock.now(), "first", 16, ["chat"])
+    flow.deliveries.next_at(["chat"])
+    event.remove(database.engine, "before_cursor_execute", note)
+    explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
+    with database.engine.connect() as connection:
+        return [
+            (
+                statement,
+                "\n".join(str(row) for row in connection.exec_driver_sql(explain + statement, values)),
+            )
+            for statement, values in asked
+        ]
+
+
+def _row(number: int, lane: str, **more: object) -> dict[str, object]:
+    later = START + timedelta(days=1)
+    row: dict[str, object] = {
+        "key": f"k{number}",
+        "kind": "message",
+        "platform": "chat",
+        "lane": lane,
+        "place": {"channel": lane.partition(":")[2]},
+        "subject": f"TKT-{number}",
+        "payload": {"title": f"message {number}"},
+        "created_at": START,
+        "next_at": later,
+        "open": True,
+        "state": "pending",
+    }
+    return row | more
+
+
+@pytest.fixture
+def two_rooms(quick_flow: Flow) -> Flow:
+    """With a platform that takes one message a second in each room."""
+    quick_flow.chat.pace = 1.0
+    return quick_flow

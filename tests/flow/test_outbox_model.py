@@ -1,0 +1,234 @@
+"""Whatever happens on the way: is nothing lost, and nothing said twice that somebody can tell?
+
+Two workers share a store. Messages are written, taken, made ready, sent with every outcome, and the
+outcome is recorded or not (a crash); workers freeze, leases run out, tickets close. The receiving end
+knows what arrived; the model knows what was written, and which attempts may have doubled something.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, multiple, rule
+
+from config.loading import load
+from config.policy import Policy
+from handlers.delivery import Arrived, Failure, Parcel
+from storage import migrations
+from storage.database import Database
+from storage.repositories.outbox import Claim
+from storage.unit_of_work import Records
+from tests.flow.conftest import make_flow, on_two_platforms
+from tests.flow.test_lanes import _row
+from tests.harness.house import POLICIES
+
+LANES = ("chat:C-0", "chat:C-1")
+KINDS = ("message", "page", "reminder")
+TICKETS = ("TKT-0", "TKT-1")
+WORKERS = ("first", "second")
+OUTCOMES = (
+    "arrives",
+    "arrives",
+    "is busy",
+    "fails",
+    "slips through",
+    "is lost",
+    "is refused",
+    "dies after",
+    "dies before",
+)
+BUSY = timedelta(seconds=20)
+
+
+class Outbox(RuleBasedStateMachine):
+    """Messages to two lanes about two tickets; the platform can tell what arrived, or cannot."""
+
+    taken = Bundle("taken")
+    ready = Bundle("ready")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        path = Path(self.folder.name) / "desk.db"
+        path.write_bytes(empty_store())
+        self.database = Database(f"sqlite:///{path}")
+        self.flow = make_flow(self.database, policy())
+        for ticket in TICKETS:
+            self.flow.say(f"ticket open {ticket} far")
+        self.closed: set[str] = set()
+        self.written: dict[str, tuple[str, str]] = {}  # the lane and the ticket of each message, by key
+        self.arrivals: list[tuple[str, bool]] = []  # keys in order, and whether the lease had run out
+        self.sent_as: set[str] = set()  # the keys that the platform knows
+        self.untold: Counter[str] = Counter()  # repeats that nobody could have told
+        self.rests_until: dict[str, datetime] = {}
+        self.can_find = True
+
+    @initialize(can_find=st.booleans())
+    def begin(self, can_find: bool) -> None:
+        self.can_find = can_find
+
+    # What happens ---------------------------------------------------------------------------------
+
+    @rule(lane=st.sampled_from(LANES), kind=st.sampled_from(KINDS), ticket=st.sampled_from(TICKETS))
+    def write(self, lane: str, kind: str, ticket: str) -> None:
+        number, now = len(self.written), self.flow.clock.now()
+        row = _row(number, lane, kind=kind, subject=ticket, while_in=["open"], created_at=now, next_at=now)
+        with self.database.writing() as session:
+            Records(session).outbox.add([row])
+        self.written[f"k{number}"] = lane, ticket
+
+    @rule(target=taken, worker=st.sampled_from(WORKERS), at_most=st.integers(1, 2))
+    def take(self, worker: str, at_most: int):
+        claims = self.flow.deliveries.claim(self.flow.clock.now(), worker, at_most, ["chat"])
+        assert len({claim.lane for claim in claims}) == len(claims) <= at_most
+        for claim in claims:
+            assert self.flow.clock.now() >= self.rests_until.get(claim.lane, claim.items[0].created_at)
+        return multiple(*claims)
+
+    @rule(target=ready, claim=consumes(taken))
+    def make_ready(self, claim: Claim):
+        now = self.flow.clock.now()
+        parcel: Parcel | None = None
+        if claim.in_doubt:
+            parcel = self.flow.deliveries.ready(claim, now, look_again=False)
+            if parcel is None:
+                return multiple()
+            if self.can_find and parcel.key in self.sent_as:
+                self.flow.deliveries.delivered(parcel, Arrived({}), now, now)
+                return multiple()
+            claim = parcel.claim
+        parcel = self.flow.deliveries.ready(claim, now)
+        if parcel is None:
+            return multiple()
+        assert not self.closed & {item.subject for item in parcel.claim.items if item.while_in}, (
+            "nobody hears what no longer holds"
+        )
+        return parcel
+
+    @rule(parcel=consumes(ready), outcome=st.sampled_from(OUTCOMES))
+    def send(self, parcel: Parcel, outcome: str) -> None:
+        if outcome in ("arrives", "slips through", "dies after"):
+            self._arrives(parcel)
+        self._record(parcel, outcome)
+
+    def _arrives(self, parcel: Parcel) -> None:
+        late = self.flow.clock.now() >= parcel.claim.until
+        for item in parcel.claim.items:
+            if late or (item.in_doubt and not self.can_find):
+                self.untold[item.key] += 1
+            self.arrivals.append((item.key, late))
+        self.sent_as.add(parcel.key)
+
+    def _record(self, parcel: Parcel, outcome: str) -> None:
+        deliveries, now = self.flow.deliveries, self.flow.clock.now()
+        match outcome:
+            case "arrives":
+                deliveries.delivered(parcel, Arrived({}), now, now)
+            case "is busy":
+                deliveries.put_off(parcel, Failure("429", after=BUSY), now, now)
+                if now < parcel.claim.until:
+                    self.rests_until[parcel.claim.lane] = now + BUSY
+            case "fails":
+                deliveries.put_off(parcel, Failure("503"), now, now)
+            case "slips through" | "is lost":
+                deliveries.put_off(parcel, Failure("timeout", unknown=True), now, now)
+            case "is refused":
+                deliveries.give_up(parcel, "no such channel", now, now)
+
+    @rule(seconds=st.sampled_from((1, 3, 31, 400)))
+    def time_passes(self, seconds: int) -> None:
+        self.flow.wait(seconds=seconds)
+
+    @rule(ticket=st.sampled_from(TICKETS))
+    def a_ticket_closes(self, ticket: str) -> None:
+        if not self.closed:  # the other one stays open, or soon nothing would be sent
+            self.flow.say(f"ticket close {ticket}")
+            self.closed.add(ticket)
+
+    # What must hold -------------------------------------------------------------------------------
+
+    def teardown(self) -> None:
+        try:
+            self._everything_comes_to_an_end()
+            self._nothing_was_lost()
+            self._nothing_was_said_twice_that_somebody_could_tell()
+            self._each_ticket_was_heard_in_order()
+        finally:
+            self.database.close()
+            self.folder.cleanup()
+
+    def _everything_comes_to_an_end(self) -> None:
+        """The platform is well again, and one worker is left."""
+        for _ in range(1000):
+            claims = self.flow.deliveries.claim(self.flow.clock.now(), "last", 10, ["chat"])
+            for claim in claims:
+                for parcel in self._parcels(claim):
+                    self.send(parcel, "arrives")
+            next_at = self.flow.deliveries.next_at(["chat"])
+            if next_at is None:
+                return
+            if not claims:
+                assert next_at > self.flow.clock.now(), "what may leave now was not taken"
+                self.flow.clock.set(next_at)
+        raise AssertionError("messages wait for ever")
+
+    def _parcels(self, claim: Claim) -> list[Parcel]:
+        made = self.make_ready(claim)
+        return [made] if isinstance(made, Parcel) else []
+
+    def _nothing_was_lost(self) -> None:
+        rows = {row.key: row for row in self.flow.rows() if row.key in self.written}
+        assert rows.keys() == self.written.keys()
+        arrived = {key for key, _ in self.arrivals}
+        for key, row in rows.items():
+            assert row.state in ("sent", "skipped", "given up")
+            assert row.state != "sent" or key in arrived
+            assert row.state != "skipped" or row.subject in self.closed
+        evidence = Counter(
+            record.after["notice"]
+            for action in ("notice.delivered", "notice.skipped", "notice.given_up")
+            for record in self.flow.evidence(action)
+            if record.after
+        )
+        assert all(evidence[row.id] == 1 for row in rows.values()), "each end is on record once"
+        with self.database.reading() as session:
+            assert Records(session).ledger.verify().good
+
+    def _nothing_was_said_twice_that_somebody_could_tell(self) -> None:
+        times = Counter(key for key, _ in self.arrivals)
+        for key, count in times.items():
+            assert count <= 1 + self.untold[key]
+
+    def _each_ticket_was_heard_in_order(self) -> None:
+        heard: dict[tuple[str, str], list[int]] = {}
+        for key in dict.fromkeys(key for key, late in self.arrivals if not late and key in self.written):
+            heard.setdefault(self.written[key], []).append(int(key[1:]))
+        for numbers in heard.values():
+            assert numbers == sorted(numbers)
+
+
+@cache
+def policy() -> Policy:
+    return on_two_platforms(load(POLICIES))
+
+
+@cache
+def empty_store() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "desk.db"
+        database = Database(f"sqlite:///{path}")
+        migrations.upgrade(database)
+        database.close()
+        return path.read_bytes()
+
+
+TestOutbox = Outbox.TestCase
+TestOutbox.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)

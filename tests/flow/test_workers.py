@@ -1,0 +1,191 @@
+"""Do several workers share the outbox, and does one that dies, freezes or waits harm nobody?"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from datetime import timedelta
+
+import pytest
+
+from bot.adapters.port import Delivery
+from handlers.delivery import LEASE, Arrived, Deliveries, Failure
+from storage.unit_of_work import Records
+from tests.flow.conftest import START, Flow, until
+from tests.flow.test_lanes import _row
+from tests.harness.receiver import Behaviour, arrives, duplicates, hangs
+
+
+def _fill(flow: Flow, messages: int, lanes: int) -> None:
+    rows = [_row(number, f"chat:C-{number % lanes}", next_at=START) for number in range(messages)]
+    with flow.database.writing() as session:
+        Records(session).outbox.add(rows)
+
+
+def test_workers_in_threads_share_without_taking_anything_twice(flow: Flow):
+    messages, workers = 240, 4
+    _fill(flow, messages, lanes=12)
+    sent: list[tuple[str, int]] = []
+    trouble: list[BaseException] = []
+
+    def work(name: str) -> None:
+        deliveries, now = Deliveries(flow.dispatcher), flow.clock.now()
+        try:
+            while len(sent) < messages:
+                for claim in deliveries.claim(now, name, 3, ["chat"]):
+                    parcel = deliveries.ready(claim, now)
+                    assert parcel is not None
+                    sent.extend((name, item.id) for item in claim.items)
+                    assert deliveries.delivered(parcel, Arrived({}), now, now)
+        except BaseException as error:
+            trouble.append(error)
+            raise
+
+    threads = [threading.Thread(target=work, args=(f"worker-{number}",)) for number in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert not trouble
+    ids = [row_id for _, row_id in sent]
+    assert len(ids) == len(set(ids)) == messages
+    assert len({name for name, _ in sent}) > 1, "they did share"
+    assert {row.state for row in flow.rows()} == {"sent"}
+    assert len(flow.evidence("notice.delivered")) == messages
+
+
+def test_a_worker_that_froze_past_its_lease_records_nothing_about_what_another_took(flow: Flow):
+    _fill(flow, messages=1, lanes=1)
+    (frozen,) = flow.deliveries.claim(flow.clock.now(), "frozen", 1, ["chat"])
+    parcel = flow.deliveries.ready(frozen, flow.clock.now())
+    assert parcel is not None
+    assert not flow.deliveries.claim(flow.clock.now(), "second", 1, ["chat"]), "it is taken"
+    flow.clock.move(LEASE)
+    (taken,) = flow.deliveries.claim(flow.clock.now(), "second", 1, ["chat"])
+    assert taken.in_doubt
+    now = flow.clock.now()
+    assert not flow.deliveries.delivered(parcel, Arrived({"number": 1}), now, now)
+    assert not flow.deliveries.put_off(parcel, Failure("503"), now, now)
+    assert not flow.deliveries.give_up(parcel, "no such channel", now, now)
+    assert [row.state for row in flow.rows()] == ["sending"]
+    again = flow.deliveries.ready(taken, now)
+    assert again is not None
+    assert flow.deliveries.delivered(again, Arrived({"number": 2}), now, now)
+    (record,) = flow.evidence("notice.delivered")
+    assert record.before == {"worker": "frozen"}
+    assert record.after is not None
+    assert record.after["worker"] == "second"
+
+
+def test_a_worker_that_froze_does_not_free_the_lane_that_another_holds_for_another_message(flow: Flow):
+    _fill(flow, messages=1, lanes=1)
+    (frozen,) = flow.deliveries.claim(flow.clock.now(), "frozen", 1, ["chat"])
+    parcel = flow.deliveries.ready(frozen, flow.clock.now())
+    assert parcel is not None
+    flow.clock.move(LEASE)
+    with flow.database.writing() as session:
+        Records(session).outbox.add([_row(9, "chat:C-0", kind="page", next_at=START)])
+    (page,) = flow.deliveries.claim(flow.clock.now(), "second", 1, ["chat"])
+    assert page.items[0].kind == "page"
+    now = flow.clock.now()
+    assert flow.deliveries.delivered(parcel, Arrived({}), now, now), "it did arrive, and nobody else took it"
+    assert not flow.deliveries.claim(now, "third", 1, ["chat"])
+    taken = flow.deliveries.ready(page, now)
+    assert taken is not None
+    assert flow.deliveries.delivered(taken, Arrived({}), now, now)
+
+
+@pytest.mark.parametrize("moment", ["before it sent", "after it sent"])
+async def test_what_a_worker_held_when_it_died_is_sent_by_another_and_only_once(flow: Flow, moment: str):
+    flow.say("ticket open TKT-1 far")
+    flow.say("ticket page TKT-1")
+    flow.clock.move(timedelta(seconds=1))
+    (claim,) = flow.deliveries.claim(flow.clock.now(), "dies", 1, ["chat"])
+    parcel = flow.deliveries.ready(claim, flow.clock.now())
+    assert parcel is not None
+    if moment == "after it sent":
+        flow.chat.write(Delivery(key=parcel.key, kind=parcel.kind, place=parcel.place, reply=parcel.reply))
+    await flow.courier.drain()
+    assert not flow.chat.calls, "its lease still runs"
+    flow.clock.move(LEASE)
+    await flow.courier.drain()
+    assert flow.chat.heard() == ["page TKT-1"]
+    assert [row.state for row in flow.rows() if row.platform == "chat"] == ["sent"]
+
+
+async def test_a_destination_that_never_answers_slows_no_other(quick_flow: Flow):
+    slow = asyncio.Event()
+
+    async def is_slow(receiver: object, delivery: Delivery) -> object:
+        await slow.wait()
+        return quick_flow.chat.write(delivery)
+
+    def rule(delivery: Delivery) -> Behaviour:
+        return is_slow if delivery.place["channel"] == "C-0" else arrives  # type: ignore[return-value]
+
+    quick_flow.chat.rule = rule
+    _fill(quick_flow, messages=60, lanes=6)
+    courier = quick_flow.worker("first", at_once=4)
+    stop = asyncio.Event()
+    running = asyncio.create_task(courier.run(stop))
+    await until(lambda: len(quick_flow.chat.journal) == 50)
+    assert "C-0" not in {each.to for each in quick_flow.chat.journal}
+    assert len([call for call in quick_flow.chat.calls if call.to == "C-0"]) == 1, "one on its way at a time"
+    slow.set()
+    await until(lambda: len(quick_flow.chat.journal) == 60)
+    stop.set()
+    await running
+    assert {row.state for row in quick_flow.rows()} == {"sent"}
+
+
+async def test_no_more_calls_are_on_their_way_than_the_courier_may_make(quick_flow: Flow):
+    quick_flow.chat.rule = lambda delivery: hangs
+    _fill(quick_flow, messages=20, lanes=20)
+    with quick_flow.database.writing() as session:
+        far = [
+            _row(100 + number, f"other:C-{number}", platform="other", next_at=START) for number in range(5)
+        ]
+        Records(session).outbox.add(far)
+    courier = quick_flow.worker("first", at_once=4, call_timeout=3600.0)
+    stop = asyncio.Event()
+    running = asyncio.create_task(courier.run(stop))
+    await until(lambda: len(quick_flow.other.journal) == 5 and len(quick_flow.chat.calls) >= 4)
+    assert len(quick_flow.chat.calls) == 4, "and the other platform has its own places"
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_a_call_that_takes_too_long_is_in_doubt(quick_flow: Flow):
+    quick_flow.chat.follow(hangs)
+    quick_flow.say("ticket open TKT-1")
+    courier = quick_flow.worker("first", call_timeout=0.01)
+    await courier.drain()
+    (row,) = quick_flow.rows("retry")
+    assert row.in_doubt
+    quick_flow.wait(seconds=2)
+    await courier.drain()
+    assert quick_flow.chat.heard() == ["TKT-1 is open"]
+    assert quick_flow.chat.asked
+
+
+async def test_a_committed_command_wakes_the_courier_at_once(
+    quick_flow: Flow, monkeypatch: pytest.MonkeyPatch
+):
+    pauses: list[float] = []
+
+    async def for_ever() -> float:
+        pauses.append(3600.0)
+        return pauses[-1]
+
+    monkeypatch.setattr(quick_flow.courier, "_pause", for_ever)
+    quick_flow.courier.on_nudge_from(quick_flow.dispatcher)
+    stop = asyncio.Event()
+    running = asyncio.create_task(quick_flow.courier.run(stop))
+    await until(lambda: bool(pauses))
+    await asyncio.to_thread(quick_flow.say, "ticket open TKT-1")
+    await until(lambda: bool(quick_flow.chat.journal))
+    assert pauses == [3600.0], "it did not have to look by itself"
+    stop.set()
+    await running
+    assert duplicates(quick_flow.chat.journal) == 0
