@@ -1,0 +1,226 @@
+"""What the desk hears on Discord: commands, buttons, forms, menus and reactions.
+
+No privileged intent is asked for: commands, buttons, forms and menus bring what the desk needs, and a
+reaction brings its emoji. Nothing is cached but servers, channels and roles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Collection
+from typing import Any, Self
+
+import aiohttp
+import discord
+import structlog
+from discord import app_commands, ui
+
+from bot import clock
+from bot.adapters.discord import commands, deliver, inbound, limits
+from bot.adapters.discord.conversation import NOBODY, Conversation, Shelf
+from bot.adapters.discord.forms import Draft
+from bot.adapters.discord.render import QUESTION_MARK
+from bot.adapters.port import Ear
+from handlers.declare import Declared
+from handlers.messages import Command, FieldInput
+
+_log = structlog.get_logger()
+
+MAKE_REQUEST = "Make this a request"
+THEIR_REQUESTS = "Their requests"
+_SERVERS_WITHIN = 2.0  # seconds that the gateway has, after each server, to tell of the next one
+_MEMBERS_FOR = 60.0  # seconds for which a member's roles are believed in a direct talk
+Interaction = discord.Interaction[Any]
+
+
+class DeskClient(discord.Client):
+    """discord.py's client with what the desk adds; `up` is called when it hears."""
+
+    def __init__(
+        self,
+        guilds: Collection[int],
+        ear: Ear,
+        synced_hash: Callable[[], str | None],
+        remember_hash: Callable[[str], None],
+        shelf: Shelf,
+        request_emoji: str,
+        answer_within: float,
+        up: Callable[[], None],
+    ) -> None:
+        super().__init__(
+            intents=discord.Intents(guilds=True, guild_reactions=True),
+            max_messages=None,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            guild_ready_timeout=_SERVERS_WITHIN,
+            allowed_mentions=NOBODY,
+            max_ratelimit_timeout=limits.RATE_LIMIT_PATIENCE,
+        )
+        self.connected = {each: discord.Object(each, type=discord.Guild) for each in sorted(guilds)}
+        self.talk = Conversation(ear, shelf, self.member_of, answer_within)
+        self.tree = _Tree(self)
+        self._synced_hash = synced_hash
+        self._remember_hash = remember_hash
+        self._request_emoji = request_emoji
+        self._up = up
+        self._members: dict[int, tuple[float, discord.Member | None]] = {}
+        built = commands.build(self.tree, ear.commands.spoken, self.talk.slash, self.talk.complete)
+        for each in (*built, *self._menus(ear.commands.by_name)):
+            self.tree.add_command(each, guilds=list(self.connected.values()))
+
+    def _menus(self, known: dict[str, Declared]) -> list[app_commands.ContextMenu]:
+        """What a click on a message or a person offers, where there are commands for it."""
+
+        async def make_request(interaction: Interaction, message: discord.Message) -> None:
+            draft = Draft("request new", source=message.jump_url, message=message.content or None)
+            await self.talk.say(interaction, draft)
+
+        async def their_requests(interaction: Interaction, user: discord.User) -> None:
+            person = inbound.mention(interaction.guild_id or 0, user.id)
+            await self.talk.say(interaction, Draft("request list", {str(whose): person}))
+
+        menus = []
+        if "request new" in known:
+            menus.append(app_commands.ContextMenu(name=MAKE_REQUEST, callback=make_request))
+        if whose := _whose(known.get("request list")):
+            menus.append(app_commands.ContextMenu(name=THEIR_REQUESTS, callback=their_requests))
+        return menus
+
+    async def setup_hook(self) -> None:
+        """Before the gateway: know the buttons, and tell Discord of the commands if they changed."""
+        self.add_dynamic_items(DeskButton)
+        digest = commands.fingerprint(self.tree, list(self.connected.values()))
+        if await asyncio.to_thread(self._synced_hash) == digest:
+            return
+        if all([await self._sync_to(each) for each in self.connected]):
+            await asyncio.to_thread(self._remember_hash, digest)
+
+    async def _sync_to(self, guild: int) -> bool:
+        try:
+            await self.tree.sync(guild=self.connected[guild])
+        except discord.Forbidden:
+            _log.warning("the desk is not on this Discord server, or may not add commands", guild=guild)
+            return False
+        return True
+
+    async def on_ready(self) -> None:
+        """The gateway is up."""
+        self._up()
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """A server that is named in the settings has let the desk in."""
+        if guild.id in self.connected:
+            await self._sync_to(guild.id)
+
+    async def on_interaction(self, interaction: Interaction) -> None:
+        """A submitted form; discord.py dispatches all else, but would know a form only until a restart."""
+        if interaction.type is discord.InteractionType.modal_submit:
+            data: Any = interaction.data
+            verb, _, state = data["custom_id"].partition(":")
+            if verb == "form":
+                await self.talk.submitted(interaction, state, data["components"])
+
+    async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:
+        """The request emoji makes a message a request of whoever put it there; they are told privately."""
+        member = event.member
+        if member is None or member.bot or member.guild.id not in self.connected:
+            return
+        if not inbound.is_emoji(event.emoji.name, self._request_emoji):
+            return
+        try:
+            await self._request_from(event, member)
+        except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+            _log.warning("a reaction could not be answered", error=str(error), message=event.message_id)
+
+    async def _request_from(self, event: discord.RawReactionActionEvent, member: discord.Member) -> None:
+        channel: Any = self.get_channel(event.channel_id) or await self.fetch_channel(event.channel_id)
+        message = await channel.fetch_message(event.message_id)
+        if self.user is not None and message.author.id == self.user.id:
+            return
+        command = Command(
+            line="request new",
+            sender=inbound.sender(member),
+            place=inbound.place(channel),
+            key=f"{inbound.PLATFORM}:{event.message_id}:{member.id}",
+            source=message.jump_url,
+            message=message.content or None,
+        )
+        pages = await self.talk.privately(command, member.id)
+        await deliver.send(await self.create_dm(member), pages, command.key)
+
+    async def member_of(
+        self, user: discord.User | discord.Member, guild: int | None
+    ) -> discord.Member | None:
+        """The member behind whoever acts: on a server themselves, in a direct talk as fetched lately."""
+        if guild is not None:
+            return user if guild in self.connected and isinstance(user, discord.Member) else None
+        known = self._members.get(user.id)
+        if known is None or clock.monotonic() - known[0] > _MEMBERS_FOR:
+            known = self._members[user.id] = (clock.monotonic(), await self._fetched(user.id))
+        return known[1]
+
+    async def _fetched(self, user: int) -> discord.Member | None:
+        for each in self.connected:
+            guild = self.get_guild(each)
+            try:
+                if guild is not None:
+                    return await guild.fetch_member(user)
+            except discord.NotFound:
+                continue
+        return None
+
+
+class _Tree(app_commands.CommandTree[DeskClient]):
+    """The commands; one that Discord still shows but the desk has not any more gets an answer too."""
+
+    async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError, /) -> None:
+        _log.error("a command failed on Discord", exc_info=error)
+        if (
+            not interaction.response.is_done()
+            and interaction.type is not discord.InteractionType.autocomplete
+        ):
+            await interaction.client.talk.unknown(interaction)
+
+
+class DeskButton(
+    ui.DynamicItem[ui.Button[Any]],
+    template=re.compile(r"(?P<verb>say|ask|no|form|send)\d*:(?P<rest>.*)", re.DOTALL),
+):
+    """A button whose id says what it does, so that it works after a restart."""
+
+    def __init__(self, item: ui.Button[Any], verb: str, rest: str) -> None:
+        super().__init__(item)
+        self.verb = verb
+        self.rest = rest
+
+    @classmethod
+    async def from_custom_id(
+        cls,
+        interaction: Interaction,  # noqa: ARG003  # the signature is the library's
+        item: ui.Item[Any],
+        match: re.Match[str],
+        /,
+    ) -> Self:
+        assert isinstance(item, ui.Button)
+        return cls(item, match["verb"], match["rest"])
+
+    async def callback(self, interaction: Interaction) -> None:
+        talk: Conversation = interaction.client.talk
+        if self.verb == "say":
+            await talk.say(interaction, Draft(self.rest))
+        elif self.verb == "ask":
+            line, _, question = self.rest.partition(QUESTION_MARK)
+            await talk.ask_first(interaction, line, question or f"{self.item.label}: are you sure?")
+        elif self.verb == "form":
+            await talk.go_on(interaction, self.rest)
+        elif self.verb == "send":
+            await talk.send_kept(interaction, self.rest)
+        else:
+            await talk.let_be(interaction)
+
+
+def _whose(declared: Declared | None) -> str | None:
+    """The parameter of `request list` that says whose, if it has one."""
+    parameters = declared.parameters if declared else ()
+    return next((each.key for each in parameters if each.kind.input is FieldInput.PERSON), None)
