@@ -223,11 +223,12 @@ class Dispatcher:
 
     def draft(self, command: Command) -> Form | None:
         """The form of a command with the answers so far, carrying nothing out; None when it has no form."""
+        command = command.model_copy(update={"draft": True})
         declared, rest = self.commands.find(command.line)
         with self.database.reading() as session:
             try:
                 desk = self._desk(command, Records(session), "")
-                self._decide(declared, rest, command.model_copy(update={"draft": True}), desk)
+                self._decide(declared, rest, command, desk)
             except NeedsForm as wanted:
                 return wanted.form if isinstance(wanted.form, Form) else None
             except DeskError:
