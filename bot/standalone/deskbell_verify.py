@@ -72,12 +72,11 @@ class Key:
         self.name, _, rest = line.partition("+")
         key_id, _, encoded = rest.partition("+")
         material = unbase64(encoded)
-        if not self.name.isprintable() or " " in self.name or len(material) != 33 or material[0] != 1:
-            raise Broken("The key is not an Ed25519 verifier key (name+id+base64).")
-        self.id = hashlib.sha256(self.name.encode() + b"\n" + material).digest()[:4]
-        if key_id != self.id.hex():
-            raise Broken("The key's id does not belong to its name and bytes.")
         self.public = material[1:]
+        self.id = hashlib.sha256(self.name.encode() + b"\n" + material).digest()[:4]
+        named = self.name.isprintable() and self.name and " " not in self.name
+        if not named or len(material) != 33 or material[0] != 1 or key_id != self.id.hex():
+            raise Broken("The key is not an Ed25519 verifier key (name+id+base64).")
 
     def open(self, note: str) -> tuple[int, bytes]:
         """Read the size and root of a checkpoint that this key signed."""
@@ -151,10 +150,11 @@ class Ledger:
         for name, kept in words.items():
             try:
                 told = name.encode() + b"\x00" + kept["text"].encode()
-                found = hmac.new(bytes.fromhex(kept["salt"]), told, hashlib.sha256).hexdigest()
+                salt = bytes.fromhex(kept["salt"])
+                found = hmac.new(salt, told, hashlib.sha256).hexdigest()
             except (TypeError, KeyError, AttributeError, ValueError):
                 raise Broken(f"The words of entry {seq} cannot be read.") from None
-            if found != committed.get(name):
+            if found != committed.get(name) or salt.hex() != kept["salt"]:
                 raise Broken(f"The words of entry {seq} ({name[:40]!r}) are not those that were written.")
         self.texts += len(words)
         self.erased += len(committed) - len(words)
@@ -209,11 +209,12 @@ def refuse(number: str) -> None:
 
 
 def unbase64(text: str) -> bytes:
-    """Decode, or give nothing."""
+    """Decode what is written in the one way that an encoder writes it, or give nothing."""
     try:
-        return base64.b64decode(text, validate=True)
+        decoded = base64.b64decode(text, validate=True)
     except ValueError:
         return b""
+    return decoded if base64.b64encode(decoded).decode() == text else b""
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, Any]]:
@@ -259,11 +260,9 @@ def check(path: Path, key_line: str | None = None, earlier_path: Path | None = N
     found = f"Good: {ledger.tree.size} entries of {key.name}, {ledger.checkpoints} checkpoints, "
     found += f"{ledger.texts} texts as they were written, {ledger.erased} erased."
     found += f"\nRoot: {base64.b64encode(ledger.tree.root()).decode()}"
-    if not key_line:
-        found += "\nThe key came from the file itself. Give --key to know who signed."
-    if not earlier_path:
-        found += "\nGive --checkpoint, one you kept, to know that its signer rewrote nothing since."
-    return found
+    found += "" if key_line else "\nThe key came from the file itself. Give --key to know who signed."
+    told = "\nGive --checkpoint, one you kept, to know that its signer rewrote nothing since."
+    return found if earlier_path else found + told
 
 
 def read_checkpoint(path: Path, key: Key) -> tuple[int, bytes]:

@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -280,9 +280,9 @@ def judge(path, export, with_what=("key", "checkpoint")):
         arguments += ["--key", export.signer.verifier.line()]
     if "checkpoint" in with_what:
         arguments += ["--checkpoint", str(path.parent / "earlier")]
-    start = perf_counter()
+    start = process_time()
     code = deskbell_verify.main(arguments)
-    assert perf_counter() - start < 1
+    assert process_time() - start < 1
     return code
 
 
@@ -300,6 +300,19 @@ def test_a_tampered_export_is_refused(genuine, tmp_path, capsys, kind):
         assert "Traceback" not in said
         if kind not in (bit_flip, wrong_origin):
             assert re.search(r"[Ee]ntr(y|ies) \d+|another key", said), (seed, said)
+
+
+def test_a_change_that_decodes_to_the_same_bytes_is_refused(genuine, tmp_path):
+    """Bits of base64 that nobody uses, and hex in capitals."""
+    export = genuine()
+    note = export.notes[9][0]
+    assert note.endswith("=\n")
+    export.notes[9] = [note[:-3] + chr(ord(note[-3]) + 1) + note[-2:]]
+    assert judge(tmp_path / "export", export) == 1
+    export = genuine()
+    words = next(line["words"] for line in export.records if line["words"])
+    words["note"]["salt"] = words["note"]["salt"].upper()
+    assert judge(tmp_path / "export", export) == 1
 
 
 @pytest.mark.parametrize(
@@ -552,9 +565,9 @@ def unguard(session, store):
 )
 def test_a_hostile_file_gets_a_calm_sentence(tmp_path, capsys, content, code):
     (tmp_path / "export").write_bytes(content)
-    start = perf_counter()
+    start = process_time()
     assert deskbell_verify.main([str(tmp_path / "export")]) == code
-    assert perf_counter() - start < 1
+    assert process_time() - start < 1
     assert re.fullmatch(r"(Bad|Not checked): .+\n", capsys.readouterr().out)
 
 
@@ -580,9 +593,9 @@ def test_a_hostile_file_gets_a_calm_sentence(tmp_path, capsys, content, code):
 def test_a_hostile_line_is_refused(genuine, tmp_path, capsys, line):
     header = genuine().bytes().split(b"\n", 1)[0]
     (tmp_path / "export").write_bytes(header + b"\n" + line + b"\n")
-    start = perf_counter()
+    start = process_time()
     assert deskbell_verify.main([str(tmp_path / "export")]) == 1
-    assert perf_counter() - start < 1
+    assert process_time() - start < 1
     assert capsys.readouterr().out.startswith("Bad: ")
 
 
@@ -630,8 +643,9 @@ def test_the_program_runs_alone(genuine, tmp_path):
     program = tmp_path / "alone" / "verify.py"
     program.write_bytes(PROGRAM.read_bytes())
     (tmp_path / "export").write_bytes(genuine().bytes())
-    ended = subprocess.run(  # noqa: PLW1510 - the code is looked at below
+    ended = subprocess.run(
         [sys.executable, "-I", program, tmp_path / "export"],
+        check=False,
         capture_output=True,
         text=True,
         cwd=tmp_path / "alone",
