@@ -177,6 +177,7 @@ class FakeSlack:
         self._responses: dict[str, Payload] = {}
         self._uploads: dict[str, Payload] = {}
         self._posted_at: dict[str, datetime] = {}
+        self._connected: asyncio.Queue[web.WebSocketResponse] = asyncio.Queue()
         self._acks: dict[str, asyncio.Future[Payload]] = {}
         self._numbers = count(1)
         self._door: httpx.AsyncClient | None = None
@@ -789,6 +790,7 @@ class FakeSlack:
         await connection.prepare(request)
         self.connections.append(connection)
         await connection.send_json({"type": "hello", "num_connections": 1})
+        self._connected.put_nowait(connection)
         async for message in connection:
             if message.type is WSMsgType.TEXT and message.data.startswith("{"):
                 said = json.loads(message.data)
@@ -807,6 +809,10 @@ class FakeSlack:
         await self.connections[-1].send_json(sent)
         said = await asyncio.wait_for(waiting, limits.ACKNOWLEDGE)
         return Answer(200, json.dumps(said["payload"]) if said.get("payload") else "")
+
+    async def connected(self) -> None:
+        """Wait for the next Socket Mode connection."""
+        await asyncio.wait_for(self._connected.get(), 10)
 
     async def disconnect(self) -> None:
         """Ask the product to connect anew, as Slack does now and then."""

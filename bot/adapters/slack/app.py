@@ -22,11 +22,12 @@ import structlog
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.error import BoltUnhandledRequestError
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from bot.adapters.port import Delivered, Delivery, Ear, Result, TryAgain
 from bot.adapters.slack import forms, gate, inbound, limits, render
@@ -39,7 +40,6 @@ from handlers.messages import Form, Reply, Tone
 from handlers.parsing import Reference
 from storage.database import StoreUnavailable
 
-PATH = "/slack/events"
 _CALL_PATIENCE = 2.0
 """Seconds that a call to Slack may take while Slack itself waits for our acknowledgement."""
 _READ_PATIENCE = 1.0
@@ -63,7 +63,7 @@ class SlackAdapter:
     """One Slack workspace's app.
 
     `bot_token`, `signing_secret` and `app_token` come from the app's pages; with an app token it listens
-    through Socket Mode, with a signing secret over HTTPS (`routes`). `api_url` ends in `/api/`; `prefix`
+    through Socket Mode, with a signing secret over HTTPS (`routes()`). `api_url` ends in `/api/`; `prefix`
     stands before every slash command; `request_emoji` names the emoji that makes a message a request; `now`
     reads the clock.
     """
@@ -114,13 +114,13 @@ class SlackAdapter:
                 authorize=ourselves,
                 process_before_response=True,
                 request_verification_enabled=False,  # the gate did
+                raise_error_for_unhandled_request=True,  # else Bolt would log the whole payload
             )
         )
 
-    @property
-    def routes(self) -> list[Route]:
-        """What the web app must serve; nothing without a signing secret."""
-        return [Route(PATH, self._receive, methods=["POST"])] if self._secret else []
+    def routes(self) -> list[BaseRoute]:
+        """What the web application must serve; nothing without a signing secret."""
+        return [Route(inbound.PATH, self._receive, methods=["POST"])] if self._secret else []
 
     # The wire
 
@@ -203,6 +203,8 @@ class SlackAdapter:
             return BoltResponse(status=503, body=f"{_AWAY.title} {render.flat(_AWAY.text)}")
         if isinstance(error, TryLater):
             return BoltResponse(status=503, body=str(error))
+        if isinstance(error, BoltUnhandledRequestError):
+            return BoltResponse(status=404, body="The desk does not listen to that.")
         if isinstance(error, inbound.Unreadable):
             return BoltResponse(status=400, body=str(error))
         _log.error("slack payload failed", error=type(error).__name__, exc_info=error)

@@ -133,9 +133,12 @@ class Postman:
         response, others = await self._best(
             ways, lambda shown: self._client.chat_postMessage(**call, metadata=metadata, **shown)
         )
-        for message in others:
-            with understood():
-                await self._client.chat_postMessage(**call, **shown(message))
+        try:
+            for message in others:
+                with understood():
+                    await self._client.chat_postMessage(**call, **shown(message))
+        except Failed as failed:  # the first part has arrived: to send all of it again would double that
+            _log.warning("slack took only a part of an answer", reason=failed.result.reason)
         return str(response["ts"]), str(response["channel"])
 
     def _ways(self, delivery: Delivery, offer: Offer | None, whole: bool) -> Iterator[list[Message]]:

@@ -18,6 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 from handlers.messages import Command, Place, Sender
 
 PLATFORM = "slack"
+PATH = "/slack/events"
 SHORTCUT = "make-request"
 SHORTCUT_LINE = "request new"
 HOME_LINE = "desk home"

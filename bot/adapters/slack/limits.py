@@ -1,16 +1,13 @@
 """Slack's limits, each once: the renderer keeps them, and the stand-in that tests talk to enforces them.
 
+Last checked on 22 November 2026; look again within a year.
+
 Sources: docs.slack.dev (block-kit, views, app-manifest, events-api, interactivity), the type documentation of
 @slack/types and @slack/web-api, and slackapi/bolt-js issue 2509 for the size of all blocks. Lengths are
 characters as sent (so after escaping), durations seconds.
 """
 
 from __future__ import annotations
-
-from datetime import date
-
-LAST_CHECKED = date(2026, 11, 22)
-"""Look again when this is a year old."""
 
 # What comes in
 BODY_BYTES = 256 * 1024
@@ -47,7 +44,6 @@ TABLE_PAGE = 100
 BUTTON = 75
 BUTTON_VALUE = 2000
 OVERFLOW = 5
-OVERFLOW_LEAST = 1
 OPTIONS = 100
 OPTION = 75
 OPTION_VALUE = 150
@@ -59,7 +55,6 @@ IDENTIFIER = 255
 INPUT = 3000
 LABEL = 2000
 HINT = 2000
-PLACEHOLDER = 150
 
 # Views
 VIEW_BLOCKS = 100

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.adapters.slack import limits
-from bot.adapters.slack.inbound import HOME_LINE, SHORTCUT, SHORTCUT_LINE
+from bot.adapters.slack.inbound import HOME_LINE, PATH, SHORTCUT, SHORTCUT_LINE
 from handlers.declare import Commands, Declared
 from handlers.errors import HouseFault
 
@@ -47,13 +47,14 @@ _COMMAND = re.compile(r"[a-z0-9_-]+")
 
 
 def manifest(commands: Commands, url: str, prefix: str = "", socket_mode: bool = False) -> dict[str, Any]:
-    """The manifest. `url` is where Slack reaches the desk (`https://…/slack/events`; unused in Socket Mode).
+    """The manifest. `url` is the desk's own address, `https://desk.example.org` (unused in Socket Mode).
 
     Raises HouseFault for a command that Slack would refuse.
     """
-    where = {} if socket_mode else {"request_url": url}
-    options = {} if socket_mode else {"message_menu_options_url": url}
-    address = {} if socket_mode else {"url": url}
+    called = url.rstrip("/") + PATH
+    where = {} if socket_mode else {"request_url": called}
+    options = {} if socket_mode else {"message_menu_options_url": called}
+    address = {} if socket_mode else {"url": called}
     slashes = [{**_slash(noun, commands, prefix), **address} for noun in commands.nouns]
     if len(slashes) > limits.COMMANDS:
         raise HouseFault(f"Slack takes {limits.COMMANDS} slash commands, not {len(slashes)}")

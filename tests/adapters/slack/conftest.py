@@ -75,7 +75,7 @@ def opened(sqlite: Database, policy: Policy) -> Opened:
         try:
             await adapter.start()
             if not socket:
-                fake.reach(Starlette(routes=adapter.routes))
+                fake.reach(Starlette(routes=adapter.routes()))
             yield OnSlack(fake, adapter, dispatcher, clock)
         finally:
             await adapter.stop()

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import aiohttp
 import pytest
 
 from bot.adapters.port import Adapter, Delivered, Delivery, GiveUp, TryAgain
@@ -182,7 +183,8 @@ async def test_a_file_hangs_below_its_message_and_its_loss_is_said(desk: OnSlack
 
 
 async def test_a_slack_that_hangs_or_is_away_is_tried_again(desk: OnSlack, opened: Opened):
-    desk.adapter._client.session._timeout = __import__("aiohttp").ClientTimeout(total=0.05)  # type: ignore[union-attr]
+    assert desk.adapter._client.session
+    desk.adapter._client.session._timeout = aiohttp.ClientTimeout(total=0.05)
     desk.fake.trouble("chat.postMessage", Hang())
     result = await desk.adapter.deliver(parcel())
     assert isinstance(result, TryAgain)
@@ -198,4 +200,4 @@ async def test_a_wrong_token_is_said_at_the_start(desk: OnSlack):
     with pytest.raises(NotConnected, match="invalid_auth"):
         await wrong.start()
     await wrong.stop()
-    assert wrong.routes == [], "without a signing secret nothing is served"
+    assert wrong.routes() == [], "without a signing secret nothing is served"

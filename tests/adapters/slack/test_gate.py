@@ -161,6 +161,18 @@ async def test_a_command_without_its_trigger_is_refused(desk: OnSlack):
     assert answer.status == 400
 
 
+async def test_what_nobody_listens_to_is_not_logged(desk: OnSlack, caplog: pytest.LogCaptureFixture):
+    for body in (
+        {"type": "app_rate_limited", "note": "secret-words"},
+        {"type": "unheard_of", "note": "secret-words"},
+    ):
+        content = json.dumps(body).encode()
+        with structlog.testing.capture_logs() as logs:
+            answer = await desk.fake.post(content, {"content-type": FORM, **desk.fake.signed(content)})
+        assert answer.status == 404
+        assert "secret-words" not in str(logs) + caplog.text
+
+
 async def test_what_is_not_for_us_is_acknowledged(desk: OnSlack):
     for event in (
         {"type": "channel_rename", "channel": {}},

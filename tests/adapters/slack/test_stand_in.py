@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import aiohttp
 import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -64,7 +65,7 @@ AT_LIMIT = {
 
 @pytest.fixture
 async def client(desk: OnSlack):
-    async with __import__("aiohttp").ClientSession() as session:
+    async with aiohttp.ClientSession() as session:
         yield AsyncWebClient(BOT_TOKEN, base_url=desk.fake.api_url, session=session, retry_handlers=[])
 
 

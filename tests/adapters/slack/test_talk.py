@@ -312,5 +312,14 @@ async def test_the_whole_conversation_goes_through_socket_mode(opened: Opened):
         assert "REQ-1" in view.text
         await fake.mention("U0STAFF", "say aloud hello", ROOM)
         assert fake.messages(ROOM)[-1]["text"] == "✅ Done: hello"
-        assert desk.adapter.routes, "both ways may be open"
+        assert desk.adapter.routes(), "both ways may be open"
         assert fake.refused == []
+
+
+async def test_when_slack_asks_for_it_the_desk_connects_anew(opened: Opened):
+    async with opened(socket=True) as desk:
+        await desk.fake.connected()
+        await desk.fake.disconnect()
+        await desk.fake.connected()
+        answer = await desk.fake.command("U0STAFF", "/say", "back hello")
+        assert "hello" in answer.body["text"]

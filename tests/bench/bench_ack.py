@@ -1,0 +1,274 @@
+"""How soon Slack gets its acknowledgement: a signed command in, its effect durable, the answer out.
+
+Times are this machine's. What must hold are ratios taken within one run: at the dispatch boundary the median
+at most 1.5 times that of a bare Bolt app plus one durable commit; over HTTP at 50 requests a second 99 of
+100 within 30 ms; with 50 calls to a Slack that does not answer in flight, 99 of 100 within 100 ms and none
+refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import socket
+import sqlite3
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from statistics import quantiles
+from time import perf_counter
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import structlog
+import uvicorn
+from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.web.async_client import AsyncWebClient
+from starlette.applications import Starlette
+from starlette.requests import Request
+
+from bot.adapters.port import Ear
+from bot.adapters.slack.app import SlackAdapter
+from bot.adapters.slack.inbound import PATH
+from bot.clock import SystemClock
+from config.loading import load
+from handlers import registry
+from handlers.declare import Change, Commands, Outcome, command
+from handlers.desk import Desk
+from handlers.dispatch import Dispatcher
+from handlers.messages import Reply
+from handlers.parsing import Text
+from storage import migrations
+from storage.database import Database, wal_is_safe
+from tests.harness.slack import BOT_TOKEN, SECRET, FakeSlack, Hang
+
+POLICIES = Path(__file__).parents[2] / "config" / "policies"
+FORM = "application/x-www-form-urlencoded"
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Noted:
+    """For example: bench note hello"""
+
+    words: Text
+
+
+@command("bench note", params=Noted, evidences=("SD SP 3.1",))
+def note(asked: Noted, desk: Desk) -> Outcome:
+    """The least that a command changes: one entry of evidence."""
+    change = Change(action="bench.noted", subject="REQ-1", after={"size": len(asked.words)})
+    return Outcome(reply=Reply(title="Noted"), changes=[change])
+
+
+def body(name: str, text: str) -> bytes:
+    """A slash command's form."""
+    number = next(_numbers)
+    known = {"command": f"/{name}", "text": text, "user_id": "U0BENCH", "user_name": "Bea Bench"}
+    return urlencode(
+        {**known, "team_id": "T0DESK", "channel_id": "DU0BENCH", "trigger_id": f"{number}.bench"}
+    ).encode()
+
+
+@asynccontextmanager
+async def desk() -> AsyncIterator[tuple[SlackAdapter, FakeSlack]]:
+    """The example organisation's desk on a fresh SQLite, reached through Slack."""
+    clock = SystemClock()
+    policy = load(POLICIES)
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/desk.db")
+        migrations.upgrade(database)
+        commands = Commands([*registry.CAPABILITIES, sys.modules[__name__]])
+        dispatcher = Dispatcher(commands, lambda: policy, database, clock.now, ["slack"])
+        fake = await FakeSlack(clock.now).start()
+        adapter = SlackAdapter(
+            Ear(dispatcher), clock.now, bot_token=BOT_TOKEN, signing_secret=SECRET, api_url=fake.api_url
+        )
+        await adapter.start()
+        try:
+            yield adapter, fake
+        finally:
+            await adapter.stop()
+            await fake.stop()
+            database.close()
+
+
+def at_the_boundary(adapter: SlackAdapter, fake: FakeSlack) -> Callable[[bytes], Awaitable[int]]:
+    """A signed request handed to the adapter without a server between."""
+
+    async def send(content: bytes) -> int:
+        signed = {"content-type": FORM, **fake.signed(content)}
+        headers = [(name.encode(), value.encode()) for name, value in signed.items()]
+        scope = {"type": "http", "method": "POST", "path": PATH, "headers": headers, "query_string": b""}
+        parts = iter([{"type": "http.request", "body": content, "more_body": False}])
+
+        async def receive() -> Any:
+            return next(parts)
+
+        return int((await adapter._receive(Request(scope, receive))).status_code)
+
+    return send
+
+
+async def bare_bolt(rounds: int) -> list[float]:
+    """A Bolt app that does nothing, as fast as Bolt can be."""
+
+    async def authorize() -> AuthorizeResult:
+        return AuthorizeResult(enterprise_id=None, team_id="T0DESK", bot_user_id="U0", bot_token="xoxb")
+
+    logger = logging.getLogger("bench")
+    logger.setLevel(logging.ERROR)
+    app = AsyncApp(
+        logger=logger,
+        client=AsyncWebClient(logger=logger),
+        authorize=authorize,
+        signing_secret=SECRET,
+        process_before_response=True,
+    )
+
+    @app.command("/bench")
+    async def nothing(ack: Any) -> None:
+        await ack("Noted")
+
+    signer = FakeSlack(SystemClock().now)
+    spent = []
+    for _ in range(rounds):
+        content = body("bench", "note hello")
+        headers = {"content-type": FORM, **signer.signed(content)}
+        start = perf_counter()
+        answer = await app.async_dispatch(AsyncBoltRequest(body=content.decode(), headers=dict(headers)))
+        spent.append(perf_counter() - start)
+        assert answer.status == 200
+    return spent
+
+
+def durable_commit(rounds: int) -> list[float]:
+    """Two inserts and a commit that is on the disk, with nothing but the driver."""
+    with tempfile.TemporaryDirectory() as folder:
+        connection = sqlite3.connect(f"{folder}/bare.db", isolation_level=None)
+        connection.execute(f"PRAGMA journal_mode={'WAL' if wal_is_safe() else 'TRUNCATE'}")
+        connection.execute("PRAGMA synchronous=FULL")
+        for table in ("inbox", "evidence"):
+            connection.execute(f"CREATE TABLE {table} (key TEXT PRIMARY KEY, body TEXT)")
+        spent = []
+        for number in range(rounds):
+            start = perf_counter()
+            connection.execute("BEGIN IMMEDIATE")
+            for table in ("inbox", "evidence"):
+                connection.execute(f"INSERT INTO {table} VALUES (?, ?)", (f"k{number}", "x" * 200))
+            connection.execute("COMMIT")
+            spent.append(perf_counter() - start)
+        connection.close()
+    return spent
+
+
+async def timed(send: Callable[[bytes], Awaitable[int]], contents: list[bytes]) -> list[float]:
+    """How long each took, one after the other."""
+    spent = []
+    for content in contents:
+        start = perf_counter()
+        assert await send(content) == 200
+        spent.append(perf_counter() - start)
+    return spent
+
+
+def shown(spent: list[float]) -> str:
+    """Median and 99th percentile, in milliseconds."""
+    return f"p50 {p(spent, 50):7.2f} ms   p99 {p(spent, 99):7.2f} ms"
+
+
+def p(spent: list[float], percentile: int) -> float:
+    """A percentile in milliseconds."""
+    return quantiles(spent, n=100)[percentile - 1] * 1e3
+
+
+async def bench_boundary(rounds: int) -> None:
+    """At the dispatch boundary, against a bare Bolt app and one durable commit."""
+    bolt, commit = await bare_bolt(rounds), durable_commit(rounds)
+    anchor = p(bolt, 50) + p(commit, 50)
+    print(f"bare Bolt                {shown(bolt)}")
+    print(f"one durable commit       {shown(commit)}")
+    async with desk() as (adapter, fake):
+        send = at_the_boundary(adapter, fake)
+        await timed(send, [body("desk", "whoami") for _ in range(20)])
+        for name, text in (
+            ("desk", "whoami"),
+            ("bench", "note hello"),
+            ("request", "new question question:Why?"),
+        ):
+            # Distinct askers of the last one would only measure how people are met.
+            text = f"{text} anyway:yes" if name == "request" else text
+            spent = await timed(send, [body(name, text) for _ in range(rounds)])
+            ratio = p(spent, 50) / anchor
+            print(f"{name + ' ' + text.split()[0]:24} {shown(spent)}   {ratio:.2f} times both (bar 1.5)")
+
+
+@asynccontextmanager
+async def served(adapter: SlackAdapter) -> AsyncIterator[str]:
+    """The adapter's routes behind uvicorn on a loopback port."""
+    # A socket without its protocol named gets no TCP_NODELAY, and every answer waits 40 ms.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(Starlette(routes=adapter.routes()), log_level="warning"))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    while not server.started:  # noqa: ASYNC110 - uvicorn tells it in no other way
+        await asyncio.sleep(0.01)
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}{PATH}"
+    server.should_exit = True
+    await serving
+
+
+async def paced(post: Callable[[], Coroutine[Any, Any, float]], rate: float, number: int) -> list[float]:
+    """So many requests at so many a second, whether or not the earlier ones are answered."""
+    tasks: list[asyncio.Task[float]] = []
+    start = perf_counter()
+    for each in range(number):
+        await asyncio.sleep(max(0.0, start + each / rate - perf_counter()))
+        tasks.append(asyncio.create_task(post()))
+    return list(await asyncio.gather(*tasks))
+
+
+async def bench_http(seconds: int) -> None:
+    """Over HTTP at 50 requests a second, alone and beside 50 commands whose Slack does not answer."""
+    async with desk() as (adapter, fake), served(adapter) as url, httpx.AsyncClient(timeout=10) as client:
+
+        async def post(name: str = "bench", text: str = "note hello") -> float:
+            content = body(name, text)
+            start = perf_counter()
+            answer = await client.post(
+                url, content=content, headers={"content-type": FORM, **fake.signed(content)}
+            )
+            assert answer.status_code == 200, answer.text
+            return perf_counter() - start
+
+        await paced(post, 50, 50)
+        spent = await paced(post, 50, 50 * seconds)
+        print(f"HTTP, 50 a second        {shown(spent)}   (bar p99 30 ms)")
+        fake.trouble("views.open", *[Hang()] * 50)
+        waiting = [asyncio.create_task(post("bench", "note")) for _ in range(50)]
+        beside = await paced(post, 50, 90)
+        held = await asyncio.gather(*waiting)
+        print(f"beside 50 hanging calls  {shown(beside)}   (bar p99 100 ms)")
+        print(f"those calls' own answers {shown(held)}   (Slack waits 3000 ms)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=500, help="commands of each kind (default 500)")
+    parser.add_argument("--seconds", type=int, default=20, help="how long to send over HTTP (default 20)")
+    given = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    asyncio.run(bench_boundary(given.rounds))
+    asyncio.run(bench_http(given.seconds))
+
+
+if __name__ == "__main__":
+    main()
