@@ -31,7 +31,7 @@ def rehearse(path: Path) -> Transcript:
         database = Database(f"sqlite:///{Path(folder) / 'rehearsal.db'}")
         try:
             migrations.upgrade(database)
-            player = Player(script, policy, database, RoomInMemory(), clock_for(script, policy))
+            player = Player(script, database, RoomInMemory(policy), clock_for(script, policy))
             return asyncio.run(player.play())
         finally:
             database.close()

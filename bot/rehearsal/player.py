@@ -11,7 +11,6 @@ from bot.rehearsal.script import Click, Expect, Fill, Pass, Say, Script, Step
 from bot.rehearsal.stage import Seen, Stage
 from bot.rehearsal.transcript import Entry, Transcript
 from bot.scheduler import Bell
-from config.policy import Policy
 from handlers import registry
 from handlers.dispatch import Dispatcher
 from handlers.errors import DeskError
@@ -25,16 +24,15 @@ _NOTES = ("sla.", "notice.")
 class Player:
     """One rehearsal. `database` is empty and migrated; it is left with what happened."""
 
-    def __init__(
-        self, script: Script, policy: Policy, database: Database, stage: Stage, clock: VirtualClock
-    ) -> None:
+    def __init__(self, script: Script, database: Database, stage: Stage, clock: VirtualClock) -> None:
         self._script = script
-        self._zone = policy.organisation.zone
+        self._zone = stage.policy.organisation.zone
         self._database = database
         self._stage = stage
         self._clock = clock
-        self.dispatcher = Dispatcher(registry.load(), lambda: policy, database, clock.now, [stage.platform])
-        self._courier = Courier(self.dispatcher, {stage.platform: stage.adapter}, clock, "rehearsal")
+        self.dispatcher = Dispatcher(
+            registry.load(), lambda: stage.policy, database, clock.now, [stage.platform]
+        )
         self._bell = Bell(self.dispatcher, clock, "rehearsal")
         self.transcript = Transcript(script.name, self._zone)
         self._reported = 0
@@ -43,6 +41,8 @@ class Player:
     async def play(self) -> Transcript:
         """Play every step, then read the evidence."""
         await self._stage.open(Ear(self.dispatcher))
+        stage = {self._stage.platform: self._stage.adapter}
+        self._courier = Courier(self.dispatcher, stage, self._clock, "rehearsal")
         try:
             for step in self._script.steps:
                 await self._take(step)

@@ -11,6 +11,7 @@ from itertools import count
 from typing import Protocol
 
 from bot.adapters.port import Adapter, Delivered, Delivery, Ear, Result
+from config.policy import Policy
 from handlers.messages import Button, Command, Form, Place, Reply, Sender
 
 
@@ -35,7 +36,11 @@ class Stage(Protocol):
 
     @property
     def adapter(self) -> Adapter:
-        """What the courier delivers through."""
+        """What the courier delivers through; there once the stage is open."""
+
+    @property
+    def policy(self) -> Policy:
+        """The organisation's policy with the accounts and rooms of this stage; asked for again and again."""
 
     async def open(self, ear: Ear) -> None:
         """Take the desk that is spoken to."""
@@ -66,6 +71,7 @@ class _Message:
 class RoomInMemory:
     """The stage that ships: rooms and private talks in memory, spoken to in the desk's own words."""
 
+    policy: Policy
     platform: str = "console"
     pace: float = 0.0
     _messages: dict[str, _Message] = field(default_factory=dict)
