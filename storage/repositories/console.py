@@ -1,6 +1,6 @@
 """The console's rooms: what was said where, who may see it, and what is new.
 
-Not part of `Records`: no command reads or writes these rows, only the console and its deliveries.
+Not part of `Records`: no command reads these rows, only the console and its deliveries; erasing blanks them.
 """
 
 from __future__ import annotations

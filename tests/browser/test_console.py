@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 
 @pytest.fixture
-def visitor(browser: Browser, console: str) -> Iterator:
+def visitor(browser: Browser, console: str) -> Iterator[Callable[..., Page]]:
     """Open a page of the console as somebody, in a browser of their own."""
     contexts, failures = [], []
 
@@ -290,7 +290,9 @@ def test_a_phone_shows_one_thing_at_a_time(visitor):
     page.get_by_role("link", name="Rooms").click()
     page.get_by_role("navigation").get_by_role("link", name="Service desk").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("#Service desk")
-    page.locator("li.message").last.get_by_role("link", name="Reply in a thread").first.click()
+    message = page.locator("li.message").last
+    message.locator("summary", has_text="More").click()
+    message.get_by_role("link", name="Reply in a thread").click()
     room = page.get_by_role("region", name="Service desk", exact=True)
     expect(page.get_by_role("region", name="Thread")).to_be_visible()
     expect(room).to_be_hidden()

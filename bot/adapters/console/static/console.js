@@ -281,11 +281,13 @@ class Line {
       const count = this.offers.length + 1; // one place more, for the line as it was typed
       this.point(((this.at + 1 + steps[key] + count) % count) - 1);
     } else if (open && this.at >= 0 && ["Enter", "Tab"].includes(key)) this.take(this.at);
-    else if (open && key === "Escape") this.show([]);
-    else if (key === "ArrowUp") this.recall(-1);
+    else if (key === "Escape") {
+      this.asked++; // nor does one open that is on its way
+      this.show([]);
+    } else if (key === "ArrowUp") this.recall(-1);
     else if (key === "ArrowDown" && this.back < earlier.length) this.recall(1);
     else {
-      if (key === "Enter") this.asked++; // no list opens for a line that was sent
+      if (key === "Enter") this.asked++;
       return;
     }
     event.preventDefault();
