@@ -156,7 +156,7 @@ class Console:
 
         Those they wrote in, and the desk's cards with answers that name them.
         """
-        wrote_in = select(ConsoleMessage.thread).where(
+        wrote_in = select(col(ConsoleMessage.thread)).where(
             col(ConsoleMessage.thread).is_not(None), col(ConsoleMessage.author) == person
         )
         answered = (
