@@ -222,7 +222,8 @@ def record_bytes(row: Row) -> bytes:
     """
     seq, at, actor, surface, action, subject, before, after, practices = row[:9]
     policy, reference, commitments, previous = row[9:13]
-    was, became = ("null" if text is None else quoted(text) for text in (before, after))
+    was = "null" if before is None else quoted(before)
+    became = "null" if after is None else quoted(after)
     return (
         f'{{"action":{quoted(action)},"actor":{quoted(actor)},"after":{became}'
         f',"at":{at:d},"before":{was},"commitments":{quoted(commitments)}'

@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from statistics import quantiles
-from time import perf_counter
+from time import perf_counter, process_time
 
 from sqlalchemy import event
 from sqlmodel import Session, SQLModel
@@ -127,11 +127,11 @@ def bench_verify(size: int) -> None:
                 peaks.append(tracemalloc.get_traced_memory()[1])
                 tracemalloc.stop()
         path = Path(str(database.url.database))
-        scan = best(lambda: bare_scan(path))
         with database.reading() as session:
             ledger = Ledger(session)
-            alone = best(lambda: audit(ledger.rows(), ledger.head()))
-            whole = best(ledger.verify)
+            scan, alone, whole = best(
+                lambda: bare_scan(path), lambda: audit(ledger.rows(), ledger.head()), ledger.verify
+            )
         print(f"bare scan of {size} records: {size / scan:,.0f}/s")
         print(f"chain and tree:  {size / alone:,.0f}/s, {scan / alone:.2f} (bar 0.2)")
         print(f"verify, words and all: {size / whole:,.0f}/s, {scan / whole:.2f}")
@@ -144,14 +144,15 @@ def bench_verify(size: int) -> None:
     print(f"append behind {size}: p50 {long:.0f} us, {long / short:.2f} times that behind 1000 (bar 1.1)")
 
 
-def best(action: Callable[[], object]) -> float:
-    """The shortest of three runs, in seconds."""
-    spent = []
-    for _ in range(3):
-        start = perf_counter()
-        action()
-        spent.append(perf_counter() - start)
-    return min(spent)
+def best(*actions: Callable[[], object]) -> list[float]:
+    """The shortest of five runs of each, in turn, in seconds of this process: others may be busy."""
+    spent: list[list[float]] = [[] for _ in actions]
+    for _ in range(5):
+        for action, times in zip(actions, spent, strict=True):
+            start = process_time()
+            action()
+            times.append(process_time() - start)
+    return [min(times) for times in spent]
 
 
 def bare_scan(path: Path) -> None:
