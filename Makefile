@@ -30,8 +30,7 @@ check: .venv/dev.stamp ## format, lint, types, imports and tests, as CI does
 	@$(BIN)/pytest $(TESTS)
 
 bench: .venv/dev.stamp ## measure, and compare with other libraries
-	@for bench in tests/bench/bench_*.py; do \
-		echo; echo "$$bench"; $(BIN)/python -m $$(echo "$${bench%.py}" | tr / .); done
+	@$(BIN)/python -m tests.bench
 
 format: .venv/dev.stamp ## format the code and repair what can be repaired
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -46,11 +45,12 @@ lock: $(UV) ## pin the dependencies again; `make lock UP=--upgrade` takes newer 
 	@$(LOCK) $(UP) --group dev --constraints requirements.txt --output-file requirements-dev.txt
 
 audit: .venv/dev.stamp ## look the run-time lock up in the public lists of vulnerabilities
-	@$(BIN)/pip-audit --require-hashes --disable-pip --progress-spinner off --requirement requirements.txt
+	@$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off --requirement requirements.txt
 
 sbom: .venv/dev.stamp ## write a bill of materials of the run-time lock to dist/
 	@mkdir -p dist
-	@$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file dist/deskbell.cdx.json requirements.txt
+	@PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+		--output-file dist/deskbell.cdx.json requirements.txt
 	@echo dist/deskbell.cdx.json
 
 clean: ## remove everything that the other targets made, except the desk's own data in var/

@@ -119,7 +119,7 @@ def test_the_procfile_names_commands_that_exist() -> None:
     for line in (ROOT / "Procfile").read_text().splitlines():
         program, command = line.partition(": ")[2].split()
         assert program == "deskbell"
-        assert command in typer.main.get_command(cli.app).commands
+        assert command in typer.main.get_group(cli.app).commands
 
 
 def test_every_folder_of_tests_is_a_package_with_a_name_of_its_own() -> None:
