@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,7 @@ LANES = ("chat:C-0", "chat:C-1")
 KINDS = ("message", "page", "reminder")
 TICKETS = ("TKT-0", "TKT-1")
 WORKERS = ("first", "second")
+MESSAGE = st.tuples(st.sampled_from(LANES), st.sampled_from(KINDS), st.sampled_from(TICKETS))
 OUTCOMES = (
     "arrives",
     "arrives",
@@ -75,41 +77,63 @@ class Outbox(RuleBasedStateMachine):
 
     # What happens ---------------------------------------------------------------------------------
 
-    @rule(lane=st.sampled_from(LANES), kind=st.sampled_from(KINDS), ticket=st.sampled_from(TICKETS))
-    def write(self, lane: str, kind: str, ticket: str) -> None:
-        number, now = len(self.written), self.flow.clock.now()
-        row = _row(number, lane, kind=kind, subject=ticket, while_in=["open"], created_at=now, next_at=now)
-        with self.database.writing() as session:
-            Records(session).outbox.add([row])
-        self.written[f"k{number}"] = lane, ticket
+    @rule(messages=st.lists(MESSAGE, min_size=1, max_size=4))
+    def write(self, messages: list[tuple[str, str, str]]) -> None:
+        now = self.flow.clock.now()
+        for lane, kind, ticket in messages:
+            number = len(self.written)
+            row = _row(
+                number, lane, kind=kind, subject=ticket, while_in=["open"], created_at=now, next_at=now
+            )
+            with self.database.writing() as session:
+                Records(session).outbox.add([row])
+            self.written[f"k{number}"] = lane, ticket
 
     @rule(target=taken, worker=st.sampled_from(WORKERS), at_most=st.integers(1, 2))
     def take(self, worker: str, at_most: int):
+        return multiple(*self._claims(worker, at_most))
+
+    @rule(target=ready, worker=st.sampled_from(WORKERS))
+    def take_and_make_ready(self, worker: str):
+        return multiple(*self._taken_and_ready(worker))
+
+    @rule(target=ready, frozen=ready)
+    def another_takes_over_from_a_worker_that_froze(self, frozen: Parcel):
+        self.flow.clock.set(max(self.flow.clock.now(), frozen.claim.until))
+        return multiple(*self._taken_and_ready("third"))
+
+    @rule(target=ready, claim=consumes(taken))
+    def make_ready(self, claim: Claim):
+        return multiple(*self._made_ready(claim))
+
+    def _claims(self, worker: str, at_most: int) -> Sequence[Claim]:
         claims = self.flow.deliveries.claim(self.flow.clock.now(), worker, at_most, ["chat"])
         assert len({claim.lane for claim in claims}) == len(claims) <= at_most
         for claim in claims:
             assert self.flow.clock.now() >= self.rests_until.get(claim.lane, claim.items[0].created_at)
-        return multiple(*claims)
+        return claims
 
-    @rule(target=ready, claim=consumes(taken))
-    def make_ready(self, claim: Claim):
+    def _taken_and_ready(self, worker: str) -> list[Parcel]:
+        return [parcel for claim in self._claims(worker, 2) for parcel in self._made_ready(claim)]
+
+    def _made_ready(self, claim: Claim) -> list[Parcel]:
         now = self.flow.clock.now()
         parcel: Parcel | None = None
         if claim.in_doubt:
             parcel = self.flow.deliveries.ready(claim, now, look_again=False)
             if parcel is None:
-                return multiple()
+                return []
             if self.can_find and parcel.key in self.sent_as:
                 self.flow.deliveries.delivered(parcel, Arrived({}), now, now)
-                return multiple()
+                return []
             claim = parcel.claim
         parcel = self.flow.deliveries.ready(claim, now)
         if parcel is None:
-            return multiple()
+            return []
         assert not self.closed & {item.subject for item in parcel.claim.items if item.while_in}, (
             "nobody hears what no longer holds"
         )
-        return parcel
+        return [parcel]
 
     @rule(parcel=consumes(ready), outcome=st.sampled_from(OUTCOMES))
     def send(self, parcel: Parcel, outcome: str) -> None:
@@ -166,21 +190,15 @@ class Outbox(RuleBasedStateMachine):
     def _everything_comes_to_an_end(self) -> None:
         """The platform is well again, and one worker is left."""
         for _ in range(1000):
-            claims = self.flow.deliveries.claim(self.flow.clock.now(), "last", 10, ["chat"])
-            for claim in claims:
-                for parcel in self._parcels(claim):
-                    self.send(parcel, "arrives")
+            parcels = self._taken_and_ready("last")
+            for parcel in parcels:
+                self.send(parcel, "arrives")
             next_at = self.flow.deliveries.next_at(["chat"])
             if next_at is None:
                 return
-            if not claims:
-                assert next_at > self.flow.clock.now(), "what may leave now was not taken"
-                self.flow.clock.set(next_at)
+            if not parcels:
+                self.flow.clock.set(max(next_at, self.flow.clock.now()))
         raise AssertionError("messages wait for ever")
-
-    def _parcels(self, claim: Claim) -> list[Parcel]:
-        made = self.make_ready(claim)
-        return [made] if isinstance(made, Parcel) else []
 
     def _nothing_was_lost(self) -> None:
         rows = {row.key: row for row in self.flow.rows() if row.key in self.written}
@@ -230,5 +248,5 @@ def empty_store() -> bytes:
 
 TestOutbox = Outbox.TestCase
 TestOutbox.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
