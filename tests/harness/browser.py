@@ -116,19 +116,23 @@ def _download(work: Path) -> Path:
 def _unpack(archive: Path, target: Path) -> Path:
     target.mkdir()
     with tarfile.open(archive) as package:
-
-        def part(name: str) -> bytes:
-            member = package.extractfile(f"package/bin/{name}")
-            assert member is not None
-            return bytes(brotli.decompress(member.read()))
-
-        (target / "chromium").write_bytes(part("chromium.br"))
+        (target / "chromium").write_bytes(brotli.decompress(_part(package, "package/bin/chromium.br")))
         (target / "chromium").chmod(0o755)
         for bundle in ("al2023.tar.br", "fonts.tar.br"):  # NSS libraries; Open Sans
-            with tarfile.open(fileobj=BytesIO(part(bundle))) as inner:
-                inner.extractall(target, filter="data")
+            inner = BytesIO(brotli.decompress(_part(package, f"package/bin/{bundle}")))
+            with tarfile.open(fileobj=inner) as files:
+                # By hand: extractall(filter=...) is missing from early 3.11, and without it later ones warn.
+                for file in filter(tarfile.TarInfo.isfile, files):
+                    (target / file.name).parent.mkdir(parents=True, exist_ok=True)
+                    (target / file.name).write_bytes(_part(files, file.name))
     (target / "fonts.conf").write_text(FONTS)
     return target
+
+
+def _part(archive: tarfile.TarFile, name: str) -> bytes:
+    member = archive.extractfile(name)
+    assert member is not None
+    return member.read()
 
 
 @pytest.fixture(scope="session")
