@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from difflib import get_close_matches
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from config import public_holidays as library
 from config.policy import Holidays, shown
+from config.public_holidays import known_regions
 
 FIRST_YEAR, LAST_YEAR = 2020, 2049
 """Public holidays and repeats are worked out for these years."""
@@ -38,28 +39,16 @@ def public_holidays(country: str, region: str | None) -> Mapping[date, str]:
 
     Raises UnknownHolidays for a country or region that the holiday library does not know.
     """
-    import holidays  # a third of a second, and many policies name no country
-
-    regions = holidays.list_supported_countries(include_aliases=True)
+    regions = known_regions()
     if country not in regions:
         raise UnknownHolidays("country", f"no holidays are known for {shown(country)}; list them under own")
     if region is not None and region not in regions[country]:
         near = get_close_matches(region, regions[country], 1)
         known = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(regions[country]) or 'none'}"
         raise UnknownHolidays("region", f"{shown(region)} is no region of {country}; {known}")
-    return _public_holidays(country, region)
-
-
-@lru_cache(maxsize=64)
-def _public_holidays(country: str, region: str | None) -> Mapping[date, str]:
-    import holidays
-
-    # Without a language the library takes the machine's, and two machines would hold two versions.
-    language = holidays.country_holidays(country, subdiv=region).default_language
-    years = range(FIRST_YEAR, LAST_YEAR + 1)
-    found = holidays.country_holidays(country, subdiv=region, years=years, language=language)
+    found = library.public_holidays(country, region, FIRST_YEAR, LAST_YEAR)
     # Observance may move a day over the edge of the years that were asked for.
-    return {day: name[:150] for day, name in sorted(found.items()) if _FIRST <= day <= _LAST}
+    return {day: name[:150] for day, name in found.items() if _FIRST <= day <= _LAST}
 
 
 def feed_days(folder: Path, name: str) -> Mapping[date, str]:

@@ -6,39 +6,48 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 
 from storage.database import Database
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _HERE = Path(__file__).parent
 _LOCK = 4_242_001  # only one process migrates at a time; the number is ours and means nothing else
 
 
-def _config(connection: Connection | None = None) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_HERE))
-    config.attributes["connection"] = connection
-    return config
+def config(connection: Connection | None = None) -> Config:
+    """Alembic's configuration for our folder, on a connection whose transaction belongs to the caller."""
+    # Imported here: a desk whose tables are of its release should not carry Alembic in memory.
+    from alembic.config import Config
+
+    made = Config()
+    made.set_main_option("script_location", str(_HERE))
+    made.attributes["connection"] = connection
+    return made
 
 
 def revision(connection: Connection) -> str | None:
     """The revision that a store's tables are of; None for an empty store."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def pending(database: Database) -> list[str]:
     """The revisions that this release has and the store has not, in order of application."""
     with database.engine.connect() as connection:
-        here = MigrationContext.configure(connection).get_current_heads()
-        connection.rollback()
-    script = ScriptDirectory.from_config(_config())
-    wanted = [each.revision for each in script.iterate_revisions("heads", here[0] if here else "base")]
-    return [revision for revision in reversed(wanted) if revision not in here]
+        return _pending(connection)
+
+
+def _pending(connection: Connection) -> list[str]:
+    # A migration's file is called by its revision, and revisions count up.
+    known = sorted(path.name.partition("_")[0] for path in (_HERE / "versions").glob("[0-9]*.py"))
+    here = revision(connection)
+    return known if here is None else [each for each in known if each > here]
 
 
 def upgrade(database: Database) -> list[str]:
@@ -46,10 +55,9 @@ def upgrade(database: Database) -> list[str]:
     with database.engine.begin() as connection:
         if not database.is_sqlite:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-        here = MigrationContext.configure(connection).get_current_heads()
-        script = ScriptDirectory.from_config(_config())
-        wanted = [each.revision for each in script.iterate_revisions("heads", here[0] if here else "base")]
-        done = [revision for revision in reversed(wanted) if revision not in here]
+        done = _pending(connection)
         if done:
-            command.upgrade(_config(connection), "heads")
+            from alembic import command
+
+            command.upgrade(config(connection), "heads")
     return done

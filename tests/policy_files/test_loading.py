@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from config import closed_days
 from config.closed_days import FIRST_YEAR, LAST_YEAR
 from config.loading import NAMED, WHOLE, PolicyErrors, PolicyFiles, load
 from config.policy import FieldKind, OnDeadline, Policy, Priority, Promise, Role
+from config.public_holidays import public_holidays
 from tests.policy_files.writing import RIGHT, write
 
 EXAMPLE = Path(str(files("config"))) / "policies"
@@ -145,7 +145,7 @@ def test_public_holidays_are_worked_out_for_thirty_years(tmp_path):
 
 def test_the_names_of_holidays_do_not_follow_the_language_of_the_machine(tmp_path, monkeypatch):
     monkeypatch.setenv("LANGUAGE", "th")
-    closed_days._public_holidays.cache_clear()
+    public_holidays.cache_clear()
     closed = calendar(tmp_path, "{country: DE}").calendars["shop"].closed
     assert closed[date(2026, 1, 1)] == "Neujahr"
 

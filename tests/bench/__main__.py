@@ -1,0 +1,26 @@
+"""Every measurement in turn, after a line about the machine: ratios taken within one run, judged by people."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+import subprocess
+import sys
+
+PARTS = ("bench_clock", "bench_ledger", "bench_ack", "bench_memory")
+
+
+def main() -> int:
+    """Run each part in a process of its own, so that none inherits another's memory; returns how many failed."""
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}", end="")
+    print(f", SQLite {sqlite3.sqlite_version}, {platform.system()} {platform.release()}")
+    failed = 0
+    for part in PARTS:
+        print(f"\n== {part.removeprefix('bench_')}", flush=True)
+        failed += subprocess.run([sys.executable, "-m", f"tests.bench.{part}"], check=False).returncode != 0
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
