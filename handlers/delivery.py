@@ -215,7 +215,7 @@ class Deliveries:
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not hold up the others
                 _log.exception("message cannot be drawn", notice=item.id)
                 reason = f"{type(error).__name__} while it was drawn"
-                ends += _failed([item], Failure(reason, unknown=item.in_doubt, fault=True), now)
+                ends += _failed([item], Failure(reason, fault=True), now)
         if ends and not self._settle(claim, ends, now, rests_until=None if drawn else now):
             return None
         if not drawn:
@@ -394,7 +394,8 @@ def _failed(items: Sequence[Item], failure: Failure, now: datetime) -> list[_End
             spent.append(item)
         else:
             wait = backoff(item.attempts + 1) if failure.after is None else failure.after
-            values = {"next_at": now + wait, "in_doubt": failure.unknown}
+            # An earlier doubt stays: that this attempt failed does not tell how the one before it ended.
+            values = {"next_at": now + wait, "in_doubt": item.in_doubt or failure.unknown}
             ends.append(_End("retry", [item], failure.reason, values))
     return [*ends, _End("given up", spent, failure.reason)] if spent else ends
 

@@ -139,6 +139,18 @@ async def test_what_did_not_arrive_is_asked_for_before_it_is_sent_again(flow: Fl
     assert len(flow.chat.asked) == 1
 
 
+async def test_a_doubt_stays_until_somebody_can_tell(quick_flow: Flow):
+    quick_flow.say("ticket open TKT-1 far")
+    quick_flow.say("ticket page TKT-1")
+    quick_flow.chat.follow(slips_through, fails)
+    quick_flow.chat.can_find = False
+    await quick_flow.live(seconds=3)
+    assert len(quick_flow.chat.calls) == 2, "nobody could tell, and the second attempt failed for sure"
+    quick_flow.chat.can_find = True
+    await quick_flow.live(minutes=5)
+    assert quick_flow.chat.heard() == ["page TKT-1"]
+
+
 async def test_where_nobody_can_tell_a_page_may_come_twice_and_is_never_lost(quick_flow: Flow):
     quick_flow.chat.can_find = False
     quick_flow.say("ticket open TKT-1 far")
