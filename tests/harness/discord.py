@@ -1,8 +1,9 @@
 """A Discord server with people and rooms, and a desk's real client on it: simcord stands in for the wire.
 
-`async with DiscordWorld.open(ear) as world` gives a running one. People say lines as slash commands, click
-buttons by their labels, fill in forms by field and see what stands in rooms, threads and direct talks.
-`world.check_calls()` holds for every call that was ever made.
+`async with open_desk(commands, database, policy) as desk` gives a running one: `desk.employ("staff")` is
+somebody of the example organisation who says lines as slash commands, clicks buttons by their labels and
+fills in forms by field; `desk.open_room("requests")` gives a room a channel, `desk.send()` sends what waits;
+`desk.read`, `desk.thread` and a person's `dms` are what stands where. In the end every call is checked.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Self
 
 import discord
@@ -19,8 +21,16 @@ import simcord
 from bot.adapters.discord.app import DiscordAdapter
 from bot.adapters.discord.conversation import Shelf
 from bot.adapters.port import Ear
-from handlers.declare import distribute
+from bot.clock import VirtualClock
+from bot.courier import Courier
+from config.policy import Account, Policy, Room
+from handlers.declare import Commands, distribute
+from handlers.dispatch import Dispatcher
 from handlers.parsing import PersonKind, WholeNumber
+from handlers.rules.ledger import Record
+from storage.database import Database
+from storage.unit_of_work import Records
+from tests.harness.house import MONDAY
 
 GUILD = 700_000_000_000_000_001
 
@@ -318,3 +328,58 @@ class DiscordWorld:
             allowed = dict(body["allowed_mentions"])
             allowed.pop("replied_user", None)
             assert allowed == {"parse": []}
+
+
+class DiscordDesk(DiscordWorld):
+    """A world whose desk is here too: its policy knows the people, its courier sends when told to."""
+
+    policy: Policy
+    dispatcher: Dispatcher
+    clock: VirtualClock
+
+    def employ(self, key: str, *roles: str) -> Person:
+        """Somebody of the example organisation, with an account on the server."""
+        person = self.person(key, *roles)
+        account = Account(platform="discord", workspace=str(GUILD), user=person.id)
+        known = replace(self.policy.people[key], accounts=(account,))
+        self.policy = replace(self.policy, people={**self.policy.people, key: known}, version=f"with {key}")
+        return person
+
+    def open_room(self, name: str) -> None:
+        """Give one of the policy's rooms a channel on the server."""
+        place = {"discord": str(self.room(name).id)}
+        rooms = {**self.policy.rooms, name: Room(key=name, name=name, places=place)}
+        self.policy = replace(self.policy, rooms=rooms, version=f"{self.policy.version}, {name}")
+
+    async def send(self) -> int:
+        """Let the courier take out all that waits; messages to one place keep their distance."""
+        courier = Courier(self.dispatcher, {"discord": self.adapter}, self.clock, "courier")
+        sent = 0
+        self.clock.move(timedelta(seconds=1))
+        while (next_at := await courier.next_at()) is not None:
+            self.clock.set(max(next_at, self.clock.now()))
+            done = await courier.drain()
+            if not done:
+                break
+            sent += done
+        return sent
+
+    def evidence(self, ref: str) -> list[Record]:
+        """What the ledger holds."""
+        with self.dispatcher.database.reading() as session:
+            return Records(session).ledger.trail(ref)
+
+
+@asynccontextmanager
+async def open_desk(commands: Commands, database: Database, policy: Policy) -> AsyncIterator[DiscordDesk]:
+    """A desk with these commands, whose every call is checked at the end."""
+    worlds: list[DiscordDesk] = []
+    clock = VirtualClock(MONDAY)
+    dispatcher = Dispatcher(
+        commands, lambda: worlds[0].policy if worlds else policy, database, clock.now, ["discord"]
+    )
+    async with DiscordDesk.open(Ear(dispatcher)) as world:
+        world.policy, world.dispatcher, world.clock = policy, dispatcher, clock
+        worlds.append(world)
+        yield world
+        world.check_calls()

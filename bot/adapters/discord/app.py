@@ -34,8 +34,10 @@ class DiscordAdapter(Adapter):
 
     `guilds` are the ids of the servers it is connected to; others are not answered. `synced_hash` and
     `remember_hash` keep the digest of the commands that were sent to Discord last; `shelf` keeps forms that
-    are too long for an id. All these are called in a thread. `rest` and `gateway` are addresses to use
-    instead of Discord's; they then hold for the whole process.
+    are too long for an id; all these are called in a thread. `request_emoji` on a message makes it a request.
+    `rest` and `gateway` are addresses to use instead of Discord's; they then hold for the whole process.
+    `answer_within` are the seconds after which an answer is promised. `pace` keeps to Discord's limit of
+    five messages in five seconds for a channel.
     """
 
     platform = inbound.PLATFORM
@@ -114,7 +116,6 @@ class DiscordAdapter(Adapter):
         for each in (self.client, mouth):
             if each is not None and not each.is_closed():
                 await each.close()
-        await asyncio.sleep(0)  # what the library has begun for its last events may end
 
     async def deliver(self, delivery: Delivery) -> Result:
         """Send or edit one message; never raises for what Discord does."""

@@ -29,7 +29,6 @@ _log = structlog.get_logger()
 
 MAKE_REQUEST = "Make this a request"
 THEIR_REQUESTS = "Their requests"
-_SERVERS_WITHIN = 2.0  # seconds that the gateway has, after each server, to tell of the next one
 _MEMBERS_FOR = 60.0  # seconds for which a member's roles are believed in a direct talk
 Interaction = discord.Interaction[Any]
 
@@ -53,7 +52,6 @@ class DeskClient(discord.Client):
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
-            guild_ready_timeout=_SERVERS_WITHIN,
             allowed_mentions=NOBODY,
             max_ratelimit_timeout=limits.RATE_LIMIT_PATIENCE,
         )
@@ -104,8 +102,8 @@ class DeskClient(discord.Client):
             return False
         return True
 
-    async def on_ready(self) -> None:
-        """The gateway is up."""
+    async def on_connect(self) -> None:
+        """The gateway is up; discord.py calls itself ready only two seconds after the last server's news."""
         self._up()
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
@@ -155,10 +153,13 @@ class DeskClient(discord.Client):
         """The member behind whoever acts: on a server themselves, in a direct talk as fetched lately."""
         if guild is not None:
             return user if guild in self.connected and isinstance(user, discord.Member) else None
-        known = self._members.get(user.id)
-        if known is None or clock.monotonic() - known[0] > _MEMBERS_FOR:
-            known = self._members[user.id] = (clock.monotonic(), await self._fetched(user.id))
-        return known[1]
+        now = clock.monotonic()
+        self._members = {
+            each: known for each, known in self._members.items() if now - known[0] < _MEMBERS_FOR
+        }
+        if user.id not in self._members:
+            self._members[user.id] = (now, await self._fetched(user.id))
+        return self._members[user.id][1]
 
     async def _fetched(self, user: int) -> discord.Member | None:
         for each in self.connected:
@@ -172,14 +173,12 @@ class DeskClient(discord.Client):
 
 
 class _Tree(app_commands.CommandTree[DeskClient]):
-    """The commands; one that Discord still shows but the desk has not any more gets an answer too."""
+    """The commands; one that Discord still shows but the desk does not have any more gets an answer too."""
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError, /) -> None:
         _log.error("a command failed on Discord", exc_info=error)
-        if (
-            not interaction.response.is_done()
-            and interaction.type is not discord.InteractionType.autocomplete
-        ):
+        stale = isinstance(error, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch)
+        if stale and interaction.type is discord.InteractionType.application_command:
             await interaction.client.talk.unknown(interaction)
 
 

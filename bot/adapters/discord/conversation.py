@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import aiohttp
 import anyio.to_thread
 import discord
 import structlog
@@ -164,10 +165,15 @@ class Conversation:
 
     async def _exchange(self, interaction: Interaction, work: Callable[[Sender], Awaitable[Step]]) -> None:
         thinking = asyncio.ensure_future(self._think(interaction, work))
-        done, _ = await asyncio.wait({thinking}, timeout=self._answer_within)
-        if not done:
-            await interaction.response.defer(ephemeral=True, thinking=True)
-        await self._show(interaction, await thinking)
+        try:
+            done, _ = await asyncio.wait({thinking}, timeout=self._answer_within)
+            if not done:
+                await interaction.response.defer(ephemeral=True, thinking=True)
+            await self._show(interaction, await thinking)
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            # What was committed stays so; a repeat by hand is met by the state it left.
+            _log.warning("Discord did not take an answer", interaction=interaction.id, error=str(error))
+            await asyncio.wait({thinking})
 
     async def _think(self, interaction: Interaction, work: Callable[[Sender], Awaitable[Step]]) -> Step:
         member = await self._member_of(interaction.user, interaction.guild_id)

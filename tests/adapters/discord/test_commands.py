@@ -22,8 +22,9 @@ from handlers.messages import Reply
 from handlers.parsing import Choice, Line
 from storage.database import Database
 from tests.adapters.discord import capability
-from tests.adapters.discord.conftest import COMMANDS, Desk
+from tests.adapters.discord.conftest import COMMANDS
 from tests.harness.discord import GUILD, Drawer, adapter_for
+from tests.harness.discord import DiscordDesk as Desk
 
 
 async def _nothing(*_: Any) -> Any:

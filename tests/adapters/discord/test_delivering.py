@@ -10,7 +10,7 @@ from bot.adapters.discord import limits
 from bot.adapters.discord.render import nonce
 from bot.adapters.port import Delivered, Delivery, GiveUp, TryAgain
 from handlers.messages import Reply
-from tests.adapters.discord.conftest import Desk
+from tests.harness.discord import DiscordDesk as Desk
 from tests.harness.discord import seen_in
 
 SENT = r"/channels/\d+/messages"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from bot.adapters.discord import forms, limits
 from bot.adapters.discord.forms import Draft
 from handlers.messages import FieldInput, Form, FormField, Option
-from tests.adapters.discord.conftest import Desk
+from tests.harness.discord import DiscordDesk as Desk
 
 SEVEN = {"first": "a", "second": "b", "third": "blue", "fourth": "d", "fifth": "5"}
 
@@ -188,3 +189,41 @@ def test_a_note_stands_over_the_questions_or_beside_the_first_one_and_is_never_l
         page = forms.next_questions(form, Draft("x y"))
         assert len(page) == told
         assert note.strip() in json.dumps(forms.modal(form, page, "form:1").to_dict())
+
+
+def part(**field: object) -> dict[str, Any]:
+    """The one part of a form with one question."""
+    question = FormField.model_validate({"key": "k", "label": "L", **field})
+    form = Form(title="T", line="a b", fields=(question,))
+    shown: dict[str, Any] = forms.modal(form, form.fields, "form:1").to_dict()["components"][0]
+    return shown
+
+
+def test_choices_are_a_menu_up_to_its_limit_and_a_text_beyond_it():
+    def kind(options: int, value: int = 1) -> int:
+        choices = [{"label": str(n), "value": f"{n:0{value}}"} for n in range(options)]
+        return int(part(input="choice", options=choices)["component"]["type"])
+
+    assert kind(limits.SELECT_OPTIONS) == 3
+    assert kind(limits.SELECT_OPTIONS + 1) == 4
+    assert kind(2, limits.OPTION_VALUE) == 3
+    assert kind(2, limits.OPTION_VALUE + 1) == 4
+
+
+def test_labels_and_texts_keep_to_their_limits():
+    for length in (limits.LABEL, limits.LABEL + 1):
+        shown = part(label="l" * length, help="h" * (length + limits.LABEL_DESCRIPTION - limits.LABEL))
+        assert len(shown["label"]) == limits.LABEL
+        assert len(shown["description"]) == limits.LABEL_DESCRIPTION
+        assert shown["label"].endswith("…") is (length > limits.LABEL)
+    assert part(at_most=limits.TEXT_INPUT + 1)["component"]["max_length"] == limits.TEXT_INPUT
+    assert part(at_most=7, value="x" * 8)["component"]["value"] == "x" * 7
+    for length in (limits.MODAL_TITLE, limits.MODAL_TITLE + 1):
+        form = Form(title="t" * length, line="a b", fields=(FormField(key="k", label="L"),))
+        assert len(forms.modal(form, form.fields, "form:1").title) == limits.MODAL_TITLE
+
+
+def test_a_person_is_chosen_from_the_server_and_the_one_given_before_is_chosen_already():
+    shown = part(input="person", value="@discord:1:42")["component"]
+    assert (shown["type"], shown["default_values"][0]["id"]) == (5, 42)
+    assert not part(input="person", value="staff")["component"].get("default_values")

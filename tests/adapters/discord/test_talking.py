@@ -11,8 +11,8 @@ import pytest
 from bot.adapters.port import Delivery
 from storage.database import StoreUnavailable
 from tests.adapters.discord import capability
-from tests.adapters.discord.conftest import Desk
 from tests.harness.discord import GUILD, Answer, Person, seen_in
+from tests.harness.discord import DiscordDesk as Desk
 
 
 async def test_a_slash_command_is_carried_out_and_answered_at_once(desk: Desk):
@@ -153,6 +153,15 @@ async def test_the_answer_is_promised_when_the_core_takes_too_long(desk: Desk):
     desk.adapter.client.talk._answer_within = 2
     opened = await staff.click(form, "Continue")
     assert "Noted on BUG-1" in (await staff.fill(opened, text="smoke")).text
+
+
+async def test_an_answer_that_discord_does_not_take_leaves_what_was_done_done(desk: Desk):
+    staff = desk.employ("staff")
+    desk.env.inject_error("POST", "/interactions/*/callback", status=404, code=10062)
+    lost = await staff.say("bug report what:smoke")
+    assert not lost.result.acknowledged
+    assert [each.action for each in desk.evidence("BUG-1")] == ["bug.reported"]
+    assert "BUG-1: the printer" in (await staff.say("bug show BUG-1")).text
 
 
 async def test_a_store_that_is_away_is_said_calmly(desk: Desk):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bot.adapters.discord.render import render
 from handlers.messages import Reply
 from storage.models.flow import Counter
-from tests.adapters.discord.conftest import Desk
 from tests.harness.discord import Answer, Person, seen_in
+from tests.harness.discord import DiscordDesk as Desk
 from tests.harness.house import Talk
 
 
