@@ -5,6 +5,7 @@ What is shown is evidence on file, never a rating: only people judge whether it 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
@@ -41,6 +42,18 @@ class Coverage:
 @dataclass(frozen=True)
 class Verify:
     """For example: evidence verify"""
+
+
+@dataclass(frozen=True)
+class Export:
+    """For example: evidence export REQ-7"""
+
+    ticket: AnyRef
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """For example: evidence checkpoint"""
 
 
 @command("evidence trail", params=Trail)
@@ -141,4 +154,56 @@ def verify(asked: Verify, desk: Desk) -> Reply:
         title=f"The ledger does not hold: record {findings.bad}",
         text=findings.trouble or "",
         tone=Tone.BAD,
+    )
+
+
+@command("evidence export", params=Export)
+def export(asked: Export, desk: Desk) -> Reply:
+    """Get a ticket's story as a file: one record a line, with its hashes.
+
+    The whole ledger in one file, with a verifier for outsiders, is written by `deskbell evidence export`.
+    """
+    desk.look(asked.ticket)
+    records = desk.records.ledger.trail(asked.ticket)
+    words = desk.records.ledger.words_of([record.seq for record in records])
+    lines = [json.dumps(_exported(record, words.get(record.seq, {})), sort_keys=True) for record in records]
+    return Reply(
+        title=f"{len(records)} records on {asked.ticket}",
+        text="Each line is a record as the ledger holds it.",
+        file=(f"{asked.ticket}.jsonl", "\n".join(lines) + "\n"),
+        subject=asked.ticket,
+    )
+
+
+def _exported(record: Record, words: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "seq": record.seq,
+        "at": record.at.isoformat(),
+        "actor": record.actor,
+        "surface": record.surface,
+        "action": record.action,
+        "before": dict(record.before) if record.before is not None else None,
+        "after": dict(record.after) if record.after is not None else None,
+        "practices": list(record.practices),
+        "policy": record.policy,
+        "previous": record.previous,
+        "hash": record.hash,
+        "words": dict(words),
+    }
+
+
+@command("evidence checkpoint", params=Checkpoint)
+def checkpoint(asked: Checkpoint, desk: Desk) -> Reply:
+    """See the newest signed checkpoint of the ledger.
+
+    Keep a copy: with it anyone can show later that nothing was taken away.
+    """
+    kept = desk.records.ledger.last_checkpoint()
+    head = desk.records.ledger.head()
+    if kept is None:
+        return Reply(title="Nothing was signed yet.", text="The desk signs within a minute of the first record.")
+    return Reply(
+        title=f"The newest checkpoint covers {desk.records.ledger.signed_size()} of {head.size} records",
+        text=kept[0],
+        file=("checkpoint.txt", kept[0]),
     )

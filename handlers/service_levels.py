@@ -32,7 +32,7 @@ from handlers.messages import (
     Words,
     facts,
 )
-from handlers.parsing import AnyRef, Text, Word
+from handlers.parsing import AnyRef, Text, Word, quoted
 from handlers.rules.ledger import Record
 from handlers.rules.moments import show_duration
 from handlers.rules.periods import Period, period
@@ -115,6 +115,7 @@ def _row(ref: str, clock: Clock, known: Mapping[str, object], customer: str | No
         subject=ref,
         promise=clock.name,
         agreement=str(known["agreement"]),
+        agreement_version=str(known["agreement_version"]),
         service=str(known["service"]),
         team=str(known["team"]),
         customer=customer,
@@ -141,22 +142,30 @@ def refresh(asked: Refresh, desk: Desk) -> Outcome:
     known = _facts_of(history)
     agreement = definitions.terms(desk, str(known["agreement"]), str(known["agreement_version"])).agreement
     before = {row.promise: row for row in desk.records.clocks.of(ref)}
+    rows = {clock.name: _row(ref, clock, known, agreement.customer) for clock in clocks}
+    moved = [clock for clock in clocks if not _same(rows[clock.name], before.get(clock.name))]
     promised = {
         clock.name: clock.reading.due_at.isoformat()
-        for clock in clocks
+        for clock in moved
         if clock.reading.due_at
         and clock.reading.state not in _OVER
         and _is_new(clock, before.get(clock.name))
     }
-    desk.records.clocks.put(ref, [_row(ref, clock, known, agreement.customer) for clock in clocks])
+    # Most changes of a ticket, such as a comment, leave its clocks alone.
+    if moved:
+        desk.records.clocks.put(ref, list(rows.values()))
     changes = [Change("sla.promised", ref, None, promised)] if promised else []
     return Outcome(
         reply=Reply(title=f"{ref}: {len(clocks)} clocks"),
         changes=changes,
         notices=_announce(desk, ref, clocks, before, known, history[-1]),
-        due=[due for clock in clocks if (due := _due(ref, clock, desk.now))],
-        undue=[f"sla/{ref}/{clock.name}" for clock in clocks if next_moment(clock.reading, desk.now) is None],
+        due=[due for clock in moved if (due := _due(ref, clock, desk.now))],
+        undue=[f"sla/{ref}/{clock.name}" for clock in moved if next_moment(clock.reading, desk.now) is None],
     )
+
+
+def _same(row: ClockRow, before: ClockRow | None) -> bool:
+    return before is not None and row.model_dump() == before.model_dump()
 
 
 def _is_new(clock: Clock, row: ClockRow | None) -> bool:
@@ -476,7 +485,7 @@ def status(asked: Status, desk: Desk) -> Reply:
         buttons=(
             Button(
                 label="Breaches",
-                line=f"sla breaches {asked.of or ''} within:{asked.within}".replace("  ", " "),
+                line=f"sla breaches {f'of:{quoted(asked.of)} ' if asked.of else ''}within:{quoted(asked.within)}",
             ),
         ),
     )

@@ -212,7 +212,8 @@ def _filed(desk: Desk, request: Request) -> Reply:
         if promise in clocks
     ]
     approvers = [desk.directory.name(seat.person) for seat in seats_of(desk, request)]
-    drawn = card(desk, request)
+    tasks = desk.records.requests.tasks(request.number)
+    drawn = card(desk, request, tasks)
     return drawn.model_copy(
         update={
             "title": f"{request.ref} is filed: {request.summary}",
@@ -221,7 +222,7 @@ def _filed(desk: Desk, request: Request) -> Reply:
                 ("First needs a yes from", " or ".join(approvers)),
                 *promises,
             ),
-            "buttons": own_buttons(desk, request),
+            "buttons": own_buttons(desk, request, tasks),
             "private": True,
         }
     )

@@ -172,8 +172,10 @@ def done(
     desk.records.requests.save()
 
     def reply() -> Reply:
+        tasks = desk.records.requests.tasks(request.number)
         said = {"title": title, "text": _words(text), "tone": Tone.GOOD, "private": True}
-        return card(desk, request).model_copy(update={**said, "buttons": own_buttons(desk, request)})
+        mine = own_buttons(desk, request, tasks)
+        return card(desk, request, tasks).model_copy(update={**said, "buttons": mine})
 
     return Outcome(
         reply=reply,
@@ -251,9 +253,9 @@ def show_button(request: Request) -> Button:
     return Button(label=f"Show {request.ref}", line=f"request show {request.ref}")
 
 
-def card(desk: Desk, request: Request) -> Reply:
+def card(desk: Desk, request: Request, tasks: Sequence[RequestTask] | None = None) -> Reply:
     """A request as its team sees it: how it stands, what was promised, what can be done next."""
-    tasks = desk.records.requests.tasks(request.number)
+    tasks = desk.records.requests.tasks(request.number) if tasks is None else tasks
     return Reply(
         title=f"{request.ref} · {request.summary}",
         tone=_tone(request),
@@ -305,20 +307,21 @@ def _promise_label(promise: str) -> str:
 
 
 def promise_words(desk: Desk, row: Any) -> Words:
-    """How one promise stands, in words with its moment."""
+    """How one promise stands: its moment, and its state unless it simply runs."""
     state = row.state_at(desk.now)
     if row.due_at is None:
         return (state,)
-    return (desk.at(row.due_at, relative=state in ("running", "due soon")) or "", f" ({state})")
+    moment = desk.at(row.due_at, relative=state in ("running", "due soon"))
+    return (moment or "",) if state == "running" else (moment or "", f" ({state})")
 
 
 _OWN = ("request comment", "request confirm", "request reopen", "request cancel", "sla why")
 _DECIDING = ("request approve", "request reject", "sla why")
 
 
-def own_buttons(desk: Desk, request: Request) -> tuple[Button, ...]:
+def own_buttons(desk: Desk, request: Request, tasks: Sequence[RequestTask]) -> tuple[Button, ...]:
     """The buttons that make sense to the asker: those of the card for who works on it, else what is theirs to do."""
-    drawn = tuple(buttons(desk, request, desk.records.requests.tasks(request.number)))
+    drawn = tuple(buttons(desk, request, tasks))
     if is_worker(desk.asker, request):
         return drawn
     seated = desk.asker.key in {seat.person for seat in seats_of(desk, request)}

@@ -10,7 +10,7 @@ from config.policy import Role
 from handlers.declare import Standing, command, subject, suggestions
 from handlers.desk import Desk
 from handlers.messages import Button, Option, Reply, Table, Words
-from handlers.parsing import Choice, RequestRef, Text, WholeNumber
+from handlers.parsing import Choice, RequestRef, Text, WholeNumber, quoted
 from handlers.requests.shared import PREFIX, card, find, offering_of, own_buttons, promise_words, room_of
 from handlers.rules.workflow import UNFINISHED, RequestState
 from storage.models.requests import Request
@@ -62,7 +62,8 @@ def suggest(desk: Desk) -> Sequence[Option]:
 def show(asked: Show, desk: Desk) -> Reply:
     """See a request in full: how it stands, what was promised, what happened."""
     request = find(desk, asked.request)
-    drawn = card(desk, request)
+    tasks = desk.records.requests.tasks(request.number)
+    drawn = card(desk, request, tasks)
     questions = {each.key: each.label for each in offering_of(desk, request).fields}
     answers = tuple((questions.get(key, key), (str(text),)) for key, text in request.answers.items())
     asked_for = Reply(
@@ -73,7 +74,7 @@ def show(asked: Show, desk: Desk) -> Reply:
     return drawn.model_copy(
         update={
             "text": source,
-            "buttons": own_buttons(desk, request),
+            "buttons": own_buttons(desk, request, tasks),
             "private": True,
             "more": (*((asked_for,) if answers else ()), _timeline(desk, request)),
         }
@@ -152,7 +153,7 @@ def _row(desk: Desk, request: Request) -> tuple[Words, ...]:
 
 
 def _pages(asked: List, total: int) -> tuple[Button, ...]:
-    line = f"request list {asked.scope}" + (f' about:"{asked.about}"' if asked.about else "")
+    line = f"request list {asked.scope}" + (f" about:{quoted(asked.about)}" if asked.about else "")
     earlier = (Button(label="Previous", line=f"{line} page:{asked.page - 1}"),) if asked.page > 1 else ()
     further = (
         (Button(label="Next", line=f"{line} page:{asked.page + 1}"),) if asked.page * _PAGE < total else ()

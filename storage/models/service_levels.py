@@ -26,6 +26,7 @@ class ClockRow(SQLModel, table=True):
     subject: str = Field(primary_key=True, max_length=40)
     promise: str = Field(primary_key=True, max_length=70)
     agreement: str = Field(max_length=48, index=True)
+    agreement_version: str = Field(max_length=16)
     service: str = Field(max_length=48)
     team: str = Field(max_length=48)
     customer: str | None = Field(default=None, max_length=150)
