@@ -22,8 +22,8 @@ from handlers.errors import HouseFault
 
 _log = structlog.get_logger()
 
-ANSWER_WITHIN = 2.0
-"""Seconds after which an answer is promised; after limits.INTERACTION_ANSWER Discord forgets who asked."""
+ANSWER_WITHIN = limits.INTERACTION_ANSWER - 1.0
+"""Seconds after which an answer is promised, a second before Discord forgets who asked."""
 _FIRST_PAUSE = 1.0  # seconds before a lost gateway is tried again, doubled at each failure
 _LONGEST_PAUSE = 2 * 86400 / limits.IDENTIFIES_A_DAY  # half of the sign-ins that Discord allows in a day
 _START_PATIENCE = 6.0  # seconds; who starts it holds a lease meanwhile, and must be able to renew it
