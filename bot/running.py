@@ -9,10 +9,12 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
+from functools import partial
 
 import structlog
 import uvicorn
 
+from bot.adapters.port import Adapter
 from bot.web.app import create
 from bot.wiring import House
 from config.loading import PolicyErrors
@@ -46,13 +48,10 @@ async def run(house: House, *, web: bool, work: bool, on_ready: Callable[[int], 
             await stack.enter_async_context(_task(lambda: _sign(house), "checkpoints"))
             await stack.enter_async_context(_task(lambda: _forget(house), "housekeeping"))
         for name, adapter in house.adapters.items():
-            if name == "discord":
-                if work:
-                    await stack.enter_async_context(_task(lambda: _hold_gateway(house), "gateway"))
-                continue
-            if web or work:
-                await adapter.start()
-                stack.push_async_callback(adapter.stop)
+            if name != "discord":
+                await stack.enter_async_context(_task(partial(_connect, adapter), name))
+            elif work:
+                await stack.enter_async_context(_task(lambda: _hold_gateway(house), name))
         port = 0
         if web:
             port = await stack.enter_async_context(_web(house))
@@ -73,8 +72,8 @@ async def _task(work: Callable[[], Awaitable[None]], name: str) -> AsyncIterator
             try:
                 await work()
                 return
-            except StoreUnavailable as error:
-                _log.warning("the store is away", part=name, error=str(error))
+            except (StoreUnavailable, ConnectionError) as error:
+                _log.warning("a part cannot work now and is started again", part=name, why=str(error))
             except Exception:
                 _log.exception("a part failed and is started again", part=name)
             await asyncio.sleep(pause)
@@ -161,6 +160,15 @@ def _forget_once(house: House) -> None:
         records.drafts.forget(house.clock.now() - _DRAFTS_KEPT)
 
 
+async def _connect(adapter: Adapter) -> None:
+    """Keep an adapter connected. A platform that is away must not keep the desk from its work elsewhere."""
+    try:
+        await adapter.start()
+        await asyncio.Event().wait()
+    finally:
+        await adapter.stop()
+
+
 async def _hold_gateway(house: House) -> None:
     """Exactly one process holds the Discord gateway, by a lease; when it dies another takes it within 30 s."""
     adapter = house.adapters["discord"]
@@ -175,8 +183,9 @@ async def _hold_gateway(house: House) -> None:
             held = mine
             await asyncio.sleep(_GATEWAY_LEASE.total_seconds() / 3)
     finally:
+        # Without the gateway it may still have signed in, to send.
+        await adapter.stop()
         if held:
-            await adapter.stop()
             await asyncio.to_thread(_release_lease, house)
 
 

@@ -175,7 +175,7 @@ class Settings(BaseSettings):
     ] = Field(
         (),
         validation_alias="DISCORD_GUILD_IDS",
-        description="Discord: the servers that get the commands at once, by ID, with commas between them.",
+        description="Discord: the servers that the desk answers, by ID, with commas between them.",
     )
     discord_api_url: HttpAddress = Field(
         "https://discord.com/api/v10",
@@ -246,6 +246,8 @@ def _contradictions(settings: Settings) -> list[str]:
         return ["SLACK_BOT_TOKEN: is missing beside Slack's other settings; set it or take them out"]
     if settings.slack_bot_token is not None and not any(ways_in):
         return ["SLACK_SIGNING_SECRET: is missing; set it for HTTP, or SLACK_APP_TOKEN for Socket Mode"]
+    if settings.discord_token is not None and not settings.discord_guild_ids:
+        return ["DISCORD_GUILD_IDS: is missing beside DISCORD_TOKEN; name the servers that the desk answers"]
     return []
 
 

@@ -90,6 +90,7 @@ def test_the_console_is_off_beside_a_chat_platform_unless_asked_for(console, con
     monkeypatch.setenv("DESKBELL_CONSOLE", console)
     if connected:
         monkeypatch.setenv("DISCORD_TOKEN", "made-up")
+        monkeypatch.setenv("DISCORD_GUILD_IDS", "123456789012345678")
     assert read_settings().console_is_on is on
 
 
@@ -142,6 +143,10 @@ def test_a_secret_may_end_in_the_line_end_of_its_file(monkeypatch):
             "SLACK_BOT_TOKEN: does not begin with xoxb-; copy the bot token from the app's page",
         ),
         (
+            {"DISCORD_TOKEN": "x"},
+            "DISCORD_GUILD_IDS: is missing beside DISCORD_TOKEN; name the servers that the desk answers",
+        ),
+        (
             {"SLACK_BOT_TOKEN": "xoxb-1"},
             "SLACK_SIGNING_SECRET: is missing; set it for HTTP, or SLACK_APP_TOKEN for Socket Mode",
         ),
@@ -183,6 +188,7 @@ def test_no_message_and_no_print_repeats_a_value(monkeypatch):
     assert canary not in str(caught.value)
     secrets = {"DATABASE_URL": f"postgresql://u:{canary}@h/d", "SLACK_BOT_TOKEN": f"xoxb-{canary}"}
     secrets |= {"SLACK_APP_TOKEN": f"xapp-{canary}", "SLACK_SIGNING_SECRET": canary, "DISCORD_TOKEN": canary}
+    secrets["DISCORD_GUILD_IDS"] = "123456789012345678"
     for each in describe():
         monkeypatch.delenv(each["name"])
     for name, value in secrets.items():
