@@ -11,16 +11,17 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import Engine, ExceptionContext, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlmodel import Session
 
 _PATIENCE_MS = 10_000
-_FIXED_BACKPORTS = {(3, 44): 6, (3, 50): 7}
+_FIXED_BACKPORTS: dict[tuple[int, ...], int] = {(3, 44): 6, (3, 50): 7}
 
 
 class StoreUnavailable(Exception):
@@ -47,18 +48,22 @@ class Database:
         if self.is_sqlite:
             if self.url.database and self.url.database != ":memory:":
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-            self.engine = create_engine(self.url, connect_args={"check_same_thread": False})
+            self.engine = create_engine(
+                self.url, hide_parameters=True, connect_args={"check_same_thread": False}
+            )
             _prepare_sqlite(self.engine)
         else:
             # A person waits for the answer: a full pool or a dead server must say so within Slack's three seconds.
             self.engine = create_engine(
                 self.url,
+                hide_parameters=True,  # what people wrote must not reach the log with an error
                 pool_size=8,
                 max_overflow=8,
                 pool_timeout=2,
                 pool_pre_ping=True,
                 connect_args={"connect_timeout": 2},
             )
+        event.listen(self.engine, "handle_error", _leave_out_rows)
         self._door = threading.Lock() if self.is_sqlite else None
 
     @contextmanager
@@ -67,8 +72,21 @@ class Database:
 
         Raises StoreUnavailable when the store is away, locked for too long or full.
         """
-        with self._door or nullcontext(), _understood(), self._session() as session, session.begin():
+        with self._admitted(), _understood(), self._session() as session, session.begin():
             yield session
+
+    @contextmanager
+    def _admitted(self) -> Iterator[None]:
+        """One writer of this process at a time on SQLite, which would otherwise let them wait by polling."""
+        if self._door is None:
+            yield
+            return
+        if not self._door.acquire(timeout=_PATIENCE_MS / 1000):
+            raise StoreUnavailable("the store is busy with other writers")
+        try:
+            yield
+        finally:
+            self._door.release()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -85,7 +103,7 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 connection.execute(text("SELECT 1"))
-        except DBAPIError:
+        except (DBAPIError, NoneFree):
             return False
         return True
 
@@ -107,9 +125,21 @@ class Database:
 def _understood() -> Iterator[None]:
     try:
         yield
+    except NoneFree as error:
+        raise StoreUnavailable("every connection to the store is in use") from error
     except (OperationalError, InterfaceError) as error:
         conflict = str(getattr(error.orig, "sqlstate", "") or "").startswith("40")
         raise (StoreConflict if conflict else StoreUnavailable)(str(error.orig or error)) from error
+
+
+def _leave_out_rows(failed: ExceptionContext) -> None:
+    """Cut an error of PostgreSQL to its first sentence: the others quote the row, and it would reach the log."""
+    diagnosis = getattr(failed.original_exception, "diag", None)
+    if diagnosis is None or not diagnosis.message_primary:
+        return
+    failed.original_exception.args = (diagnosis.message_primary,)
+    if failed.sqlalchemy_exception is not None:
+        failed.sqlalchemy_exception.args = (diagnosis.message_primary,)
 
 
 def _prepare_sqlite(engine: Engine) -> None:
