@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import ModuleType
@@ -18,7 +18,18 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin,
 from config.policy import Role
 from handlers.errors import BadValue, HouseFault, NeedsForm, UnknownCommand
 from handlers.messages import Card, FieldInput, Form, FormField, Notice, Option, Reply
-from handlers.parsing import Answers, ParameterKind, Reading, Reference, Token, near, reference, tokens
+from handlers.parsing import (
+    Answers,
+    ParameterKind,
+    Reading,
+    Reference,
+    Token,
+    near,
+    plain,
+    quoted,
+    reference,
+    tokens,
+)
 
 if TYPE_CHECKING:
     from handlers.desk import Desk
@@ -106,6 +117,7 @@ class Declared:
     role: Role
     evidences: tuple[str, ...]
     desk_only: bool
+    strangers: bool
     run: Callable[[Any, Desk], Outcome | Reply]
     help: str
     example: str
@@ -142,8 +154,12 @@ def command(
     role: Role = Role.STAFF,
     evidences: tuple[str, ...] = (),
     desk_only: bool = False,
+    strangers: bool = False,
 ) -> Callable[[Run], Run]:
-    """Declare a function `(asked, desk) -> Outcome | Reply` as a command. No side effect but the note."""
+    """Declare a function `(asked, desk) -> Outcome | Reply` as a command. No side effect but the note.
+
+    `strangers` lets those say it, too, whom the policy keeps out because nobody has named them.
+    """
 
     def note(run: Run) -> Run:
         parameters, open_answers = _parameters(params)
@@ -156,6 +172,7 @@ def command(
             role=role,
             evidences=evidences,
             desk_only=desk_only,
+            strangers=strangers,
             run=run,
             help=inspect.getdoc(run) or "",
             example=example[1].strip().rstrip(".") if example else "",
@@ -245,7 +262,7 @@ class Commands:
                 raise HouseFault(f"two functions look at {prefix}")
             self.looks[prefix] = function
 
-    def __iter__(self) -> Iterable[Declared]:  # type: ignore[override]  # an iterator in practice
+    def __iter__(self) -> Iterator[Declared]:
         return iter(self.by_name.values())
 
     @property
@@ -265,16 +282,14 @@ class Commands:
         Raises UnknownCommand with the nearest commands.
         """
         words = tokens(line)
-        if words and words[0].text.lower().lstrip("/") == "desk" and len(words) > 1:
-            rest = line[words[1].start :]
-            if words[1].text.lower() in self.nouns or reference(words[1].text):
-                return self.find(rest)
+        while len(words) > 1 and _first(words) == "desk" and self._begins(words[1].text):
+            words = words[1:]
         if not words:
             return self.by_name["desk help"], ""
-        first = words[0].text.lower().lstrip("/")
+        first = _first(words)
         if len(words) == 1 and (ref := reference(first)) and ref[:3] in self.shows:
             return self.by_name[self.shows[ref[:3]]], ref
-        second = words[1].text.lower() if len(words) > 1 else ""
+        second = plain(words[1].text) if len(words) > 1 else ""
         declared = self.by_name.get(f"{first} {second}")
         if declared:
             return declared, line[words[1].end :].strip()
@@ -286,6 +301,9 @@ class Commands:
                 return self.by_name["desk help"], first
         raise self._unknown(first, second)
 
+    def _begins(self, word: str) -> bool:
+        return plain(word).lstrip("/") in self.nouns or reference(word) is not None
+
     def _unknown(self, first: str, second: str) -> UnknownCommand:
         said = f"{first} {second}".strip()
         names = [each.name for each in self.spoken]
@@ -296,6 +314,10 @@ class Commands:
         if close:
             return UnknownCommand(what, "Did you mean one of these?", [(name, name) for name in close])
         return UnknownCommand(what, "These are the things I can do:", [("Help", "desk help")])
+
+
+def _first(words: Sequence[Token]) -> str:
+    return plain(words[0].text).lstrip("/")
 
 
 @dataclass(frozen=True)
@@ -353,11 +375,9 @@ def distribute(declared: Declared, rest: str, answers: Mapping[str, str], here: 
 
 def _join(rest: str, left: Sequence[Token]) -> str:
     whole = rest[left[0].start : left[-1].end]
-    kept = sum(token.end - token.start for token in left)
-    gaps = whole.strip()
     # Untouched text keeps its line breaks; once a key:value was taken out of its middle, single spaces do.
-    untouched = len(re.sub(r"\s", "", gaps)) == len(re.sub(r"\s", "", "".join(token.whole for token in left)))
-    return gaps if untouched and kept else " ".join(token.whole for token in left)
+    untouched = "".join(whole.split()) == "".join("".join(token.whole.split()) for token in left)
+    return whole if untouched else " ".join(token.whole for token in left)
 
 
 def understand(declared: Declared, given: Given, reading: Reading) -> Any:
@@ -403,7 +423,7 @@ def form_for(declared: Declared, given: Given, reading: Reading, problems: Mappi
         for each in declared.parameters
     )
     note = next((line for line in declared.help.splitlines() if line), "")
-    extras = " ".join(f'{key}:"{value}"' for key, value in given.extra.items())
+    extras = " ".join(f"{key}:{quoted(value)}" for key, value in given.extra.items())
     return Form(
         title=declared.name.capitalize(), line=f"{declared.name} {extras}".strip(), fields=fields, note=note
     )

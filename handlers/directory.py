@@ -68,33 +68,45 @@ class Directory:
             manager=known.manager if known else None,
         )
 
-    def admit(self, sender: Sender) -> None:
-        """Raise NotAllowed unless the workspace is on the allow-list and strangers may act as staff."""
-        access = self._policy.access
+    def admit(self, sender: Sender, strangers: bool = False) -> None:
+        """Raise NotAllowed unless this account may speak to the desk now.
+
+        Its workspace must be on the allow-list; and the policy must name its person, or let people act as
+        staff whom it does not name. `strangers` leaves the second out, for what anybody may say.
+        """
+        if sender == DESK:
+            return
+        access, key = self._policy.access, self._key(sender)
         if sender.platform == CONSOLE:
-            raise NotAllowed(
-                f"The example organisation has nobody called “{sender.user[:40]}”.",
-                f"Choose one of {', '.join(self._policy.people)}.",
-            )
-        workspace = f"{sender.platform}:{sender.workspace}"
-        if access.workspaces and workspace not in access.workspaces:
+            if key is None:
+                raise NotAllowed(
+                    f"{self._policy.organisation.name} has nobody called “{sender.user[:40]}”.",
+                    f"Choose one of {', '.join(self._policy.people)}.",
+                )
+            return
+        if access.workspaces and f"{sender.platform}:{sender.workspace}" not in access.workspaces:
             raise NotAllowed(
                 "This workspace is not connected to the desk.", "Ask the desk's administrator to allow it."
             )
+        if key in self._policy.people or strangers:
+            return
         if not access.unknown_people or sender.guest:
             raise NotAllowed(
                 "I do not know this account.",
-                "If you use the desk elsewhere, type `desk link` there and follow it; else ask the desk's administrator.",
+                "If you use the desk elsewhere, type `desk link` there and follow it; "
+                "else ask the desk's administrator.",
             )
 
     def meet(self, sender: Sender, now: datetime) -> Person:
-        """Remember somebody new. The key is a number, because the ledger keeps it for ever."""
-        self.admit(sender)
+        """Remember somebody new. The key is a number, because the ledger keeps it for ever.
+
+        Raises IntegrityError when another transaction met the same account first.
+        """
         key = f"person-{self._records.counters.next('PERSON')}"
         self._records.people.add_person(
             PersonRow(key=key, name=(sender.name or key)[:150], zone=sender.zone, met_at=now)
         )
-        self._records.people.put_account(
+        self._records.people.add_account(
             AccountRow(
                 platform=sender.platform,
                 workspace=sender.workspace,

@@ -7,28 +7,33 @@ follow-ups and the sender's key exist together, or none of them does. A repeated
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
+from typing import TypeVar
 from uuid import uuid4
 
 import structlog
 from sqlalchemy.exc import IntegrityError
 
 from config.policy import Policy
-from handlers.access import THE_DESK, Person, require_role
+from handlers.access import Person, require_role
 from handlers.declare import Commands, Declared, Outcome, Standing, distribute, form_for, understand
 from handlers.desk import Desk
 from handlers.directory import Directory
 from handlers.errors import DeskError, HouseFault, NeedsForm, NotAllowed, TooLarge, WrongState
 from handlers.messages import DESK, Button, Command, Form, Option, Place, Reply, Sender, Tone
 from handlers.outgoing import Postbox
-from handlers.parsing import LINE_AT_MOST, reference
+from handlers.parsing import LINE_AT_MOST, reference, storable
 from handlers.rules.ledger import Entry
-from storage.database import Database, StoreConflict
+from storage.database import Database, StoreConflict, StoreUnavailable
 from storage.unit_of_work import Records
 
 _log = structlog.get_logger()
 _FOLLOW_UPS_AT_MOST = 20
 _TRIES = 4
+_ANSWERS_AT_MOST = 64_000
+
+T = TypeVar("T")
 
 
 class Dispatcher:
@@ -66,7 +71,9 @@ class Dispatcher:
                 return self._run(command, log_reference)
             except DeskError as error:
                 return self._answered(command) or self._explain(error, command)
-            except (IntegrityError, HouseFault, ValueError, LookupError, TypeError, AttributeError) as error:
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, people hear of it calmly, and we in the log
                 _log.exception("command failed", error=type(error).__name__)
                 return Reply(
                     title="Something went wrong on our side, and nothing was changed.",
@@ -83,31 +90,30 @@ class Dispatcher:
             return self._run(command, log_reference)
 
     def _run(self, command: Command, log_reference: str) -> Reply:
-        if len(command.line) > LINE_AT_MOST:
-            raise TooLarge(
-                f"That line has {len(command.line)} characters; {LINE_AT_MOST} are allowed.",
-                "Send a shorter one.",
-            )
+        command = _taken_in(command)
         declared, rest = self.commands.find(command.line)
-        self._meet_if_new(command.sender)
+        self._again(lambda: self._meet_if_new(command.sender, declared))
         if not declared.changes:
             with self.database.reading() as session:
-                desk = self._desk(command, Records(session), log_reference)
+                desk = self._desk(command, Records(session), log_reference, strangers=declared.strangers)
                 outcome = self._decide(declared, rest, command, desk)
                 if outcome.changes or outcome.notices or outcome.due:
                     raise HouseFault(f"“{declared.name}” changes state but evidences no practice")
                 return outcome.reply() if callable(outcome.reply) else outcome.reply
-        for left in reversed(range(_TRIES)):
-            try:
-                reply = self._carry_out(declared, rest, command, log_reference)
-                for call in self.after_commit:
-                    call()
-                return reply
-            except (StoreConflict, IntegrityError):
-                # Another transaction won: a deadlock, or the same key twice at once. The next try sees its result.
-                if not left:
-                    raise
-        raise HouseFault("unreachable")
+        reply = self._again(lambda: self._carry_out(declared, rest, command, log_reference))
+        for call in self.after_commit:
+            call()
+        return reply
+
+    def _again(self, work: Callable[[], T]) -> T:
+        """What a transaction gives, tried anew when another one won: a deadlock, or the same key twice at once.
+
+        The next try sees the other one's result.
+        """
+        for _ in range(_TRIES - 1):
+            with suppress(StoreConflict, IntegrityError):
+                return work()
+        return work()
 
     def _carry_out(self, declared: Declared, rest: str, command: Command, log_reference: str) -> Reply:
         with self.database.writing() as session:
@@ -115,7 +121,7 @@ class Dispatcher:
             first = records.inbox.answer(command.key)
             if first is not None:
                 return Reply.model_validate(first)
-            desk = self._desk(command, records, log_reference)
+            desk = self._desk(command, records, log_reference, strangers=declared.strangers)
             reply = self._perform(declared, rest, command, desk)
             records.inbox.record(command.key, desk.now, reply.model_dump(mode="json", exclude_defaults=True))
             return reply
@@ -140,7 +146,7 @@ class Dispatcher:
         return outcome.reply() if callable(outcome.reply) else outcome.reply
 
     def _decide(self, declared: Declared, rest: str, command: Command, desk: Desk) -> Outcome:
-        if declared.desk_only and desk.asker is not THE_DESK:
+        if declared.desk_only and command.sender != DESK:
             raise NotAllowed("Only the desk itself says this.")
         require_role(desk.asker, declared.role, desk.policy)
         given = distribute(declared, rest, command.answers, desk.here)
@@ -185,9 +191,11 @@ class Dispatcher:
         log_reference: str,
         now: datetime | None = None,
         prefer: str | None = None,
+        strangers: bool = False,
     ) -> Desk:
         policy = self.policy()
         directory = Directory(policy, records, self.platforms)
+        directory.admit(command.sender, strangers)
         asker = directory.who(command.sender)
         if asker is None:
             raise NotAllowed("I do not know this account.")
@@ -205,14 +213,14 @@ class Dispatcher:
             prefer=prefer or command.sender.platform,
         )
 
-    def _meet_if_new(self, sender: Sender) -> None:
+    def _meet_if_new(self, sender: Sender, declared: Declared) -> None:
         if sender == DESK:
             return
         with self.database.reading() as session:
             directory = Directory(self.policy(), Records(session), self.platforms)
             if directory.who(sender) is not None:
                 return
-            directory.admit(sender)
+            directory.admit(sender, declared.strangers)
         with self.database.writing() as session:
             records = Records(session)
             directory = Directory(self.policy(), records, self.platforms)
@@ -223,11 +231,11 @@ class Dispatcher:
 
     def draft(self, command: Command) -> Form | None:
         """The form of a command with the answers so far, carrying nothing out; None when it has no form."""
-        command = command.model_copy(update={"draft": True})
-        declared, rest = self.commands.find(command.line)
         with self.database.reading() as session:
             try:
-                desk = self._desk(command, Records(session), "")
+                command = _taken_in(command).model_copy(update={"draft": True})
+                declared, rest = self.commands.find(command.line)
+                desk = self._desk(command, Records(session), "", strangers=declared.strangers)
                 self._decide(declared, rest, command, desk)
             except NeedsForm as wanted:
                 return wanted.form if isinstance(wanted.form, Form) else None
@@ -274,6 +282,7 @@ class Dispatcher:
                     "title": error.what,
                     "text": (error.then,) if error.then else (),
                     "tone": Tone.WAITING,
+                    "private": True,
                 }
             )
         return Reply(title=error.what, text=error.then, tone=Tone.BAD, buttons=buttons)
@@ -283,6 +292,26 @@ class Dispatcher:
         with self.database.reading() as session:
             sender = Command(line="", sender=DESK, place=Place(platform="desk"), key="")
             return self._desk(sender, Records(session), "").look(ref)
+
+
+def _taken_in(command: Command) -> Command:
+    """A command as every store can hold it. Raises TooLarge for more than anybody types."""
+    if len(command.line) > LINE_AT_MOST:
+        raise TooLarge(
+            f"That line has {len(command.line)} characters; {LINE_AT_MOST} are allowed.",
+            "Send a shorter one.",
+        )
+    length = sum(len(key) + len(text) for key, text in command.answers.items())
+    if length > _ANSWERS_AT_MOST:
+        raise TooLarge(
+            f"Those answers have {length} characters; {_ANSWERS_AT_MOST} are allowed.", "Shorten them."
+        )
+    clean = {
+        "line": storable(command.line),
+        "answers": {key: storable(text) for key, text in command.answers.items()},
+        "message": None if command.message is None else storable(command.message),
+    }
+    return command.model_copy(update=clean)
 
 
 def _subject_here(place: Place, records: Records) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -20,9 +21,10 @@ from handlers.rules import moments
 
 LINE_AT_MOST = 8000
 
+_QUOTES = ('""', "“”", "„“")  # as typed, and as English and German keyboards make them
+_QUOTED = "|".join(f"{opens}[^{closes}]*{closes}" for opens, closes in _QUOTES)
 _TOKEN = re.compile(
-    r"""(?P<key>[A-Za-z][A-Za-z0-9_-]{0,31}):(?P<value>"[^"]*"|“[^”]*”|\S+)"""
-    r"""|(?P<quoted>"[^"]*"|“[^”]*”)|(?P<bare>\S+)"""
+    rf"(?P<key>[A-Za-z][A-Za-z0-9_-]{{0,31}}):(?P<value>{_QUOTED}|\S+)|(?P<quoted>{_QUOTED})|(?P<bare>\S+)"
 )
 _REF = re.compile(r"([A-Za-z]{3})-?(\d{1,9})")
 
@@ -43,14 +45,34 @@ def tokens(line: str) -> list[Token]:
     found = []
     for match in _TOKEN.finditer(line):
         key, value = match["key"], match["value"] or match["quoted"] or match["bare"]
-        text = value[1:-1] if len(value) > 1 and value[0] in '"“' and value[-1] in '"”' else value
+        text = value[1:-1] if len(value) > 1 and value[0] in '"“„' and value[-1] in '"”“' else value
         found.append(Token(text, key.lower() if key else None, match.start(), match.end(), match[0]))
     return found
 
 
+def quoted(text: str) -> str:
+    """A text as one word of a line, as `tokens` reads it back; where it holds every kind of quote, `"` becomes `'`."""
+    if re.fullmatch(r'[^\s"“”„:]+', text):
+        return text
+    for opens, closes in _QUOTES:
+        if closes not in text:
+            return f"{opens}{text}{closes}"
+    return f'"{text.replace(chr(34), chr(39))}"'
+
+
+def storable(text: str) -> str:
+    """The same text without what no store can hold: PostgreSQL knows no zero character, UTF-8 no half pairs."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def plain(word: str) -> str:
+    """A word as it is compared with known ones: small letters, without the invisible marks that keyboards add."""
+    return "".join(letter for letter in word if unicodedata.category(letter) != "Cf").lower()
+
+
 def reference(text: str) -> str | None:
     """`inc-7`, `INC7`, `Inc-7` as `INC-7`; None when it is no reference."""
-    match = _REF.fullmatch(text.strip())
+    match = _REF.fullmatch(plain(text.strip()))
     return f"{match[1].upper()}-{int(match[2])}" if match else None
 
 
@@ -149,9 +171,11 @@ class PersonKind:
         return True
 
     def read(self, text: str, reading: Reading) -> str:
-        if text.lower() == "me":
+        if plain(text.strip().removeprefix("@")) == "me":
             return reading.asker
         found = reading.find_person(text.removeprefix("@"))
+        if found is None and text.count(":") == 2:
+            raise BadValue("I have not met the person you mention.", "Ask them to type `desk whoami` once.")
         if found is None:
             close = near(text.removeprefix("@"), [key for key, _ in reading.people()])
             hint = (

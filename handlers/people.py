@@ -11,9 +11,10 @@ from config.policy import Role
 from handlers.declare import Change, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, WrongState
-from handlers.messages import Button, Reply, Tone, facts
+from handlers.messages import Button, Card, Reply, Tone, facts
 from handlers.parsing import PersonRef, Word
-from storage.models.people import AccountRow, LinkCode
+from storage.models.people import LinkCode
+from storage.models.requests import Request
 
 _CODE_LIVES = timedelta(minutes=10)
 
@@ -57,7 +58,7 @@ def whoami(asked: WhoAmI, desk: Desk) -> Reply:
     )
 
 
-@command("desk link", params=Link, evidences=("SD SP 2.3",))
+@command("desk link", params=Link, evidences=("SD SP 2.3",), strangers=True)
 def link(asked: Link, desk: Desk) -> Outcome:
     """Join your accounts on two platforms: ask for a code on one, type it on the other within ten minutes.
 
@@ -90,17 +91,10 @@ def link(asked: Link, desk: Desk) -> Outcome:
     if desk.asker.key in desk.policy.people:
         raise NotAllowed(
             f"This account belongs to {desk.asker.name}, whom the policy names.",
-            "The desk's administrator joins named people in people.yaml.",
+            "Type `desk link` here, and the code that it gives on the other account.",
         )
-    desk.records.people.put_account(
-        AccountRow(
-            platform=sender.platform,
-            workspace=sender.workspace,
-            user=sender.user,
-            person=found.person,
-            direct=sender.direct,
-        )
-    )
+    desk.records.people.move_accounts(desk.asker.key, found.person)
+    handed_over = desk.records.requests.hand_over(desk.asker.key, found.person)
     joined = Change(
         "person.linked",
         found.person,
@@ -109,25 +103,47 @@ def link(asked: Link, desk: Desk) -> Outcome:
     )
     return Outcome(
         reply=Reply(title=f"Done: here too you are {desk.directory.name(found.person)} now.", tone=Tone.GOOD),
-        changes=[joined],
+        changes=[joined, *(_handed_over(each, desk.asker.key) for each in handed_over)],
     )
+
+
+def _handed_over(request: Request, before: str) -> Change:
+    state = {"state": request.state}
+    now = {"requester": request.requester} | ({"assignee": request.assignee} if request.assignee else {})
+    return Change("request.handed_over", request.ref, {"person": before, **state}, {**now, **state})
 
 
 @command("privacy erase", params=Erase, role=Role.ADMIN, evidences=("WMC SP 1.4",))
 def erase(asked: Erase, desk: Desk) -> Outcome:
     """Erase what a person wrote; the ledger still verifies, because it only holds commitments to words."""
-    words = desk.records.ledger.erase(asked.person)
-    requests = desk.records.requests.erase_words(asked.person)
-    messages = desk.records.outbox.erase_words([f"REQ-{number}" for number in requests])
-    desk.records.people.forget(asked.person)
+    people = _all_keys(desk, asked.person)
+    copies = desk.records.copies.erase(people, desk.records.copies.tickets_of(people), desk.now)
+    words = sum(desk.records.ledger.erase(key) for key in people)
+    requests = [f"REQ-{number}" for key in people for number in desk.records.requests.erase_words(key)]
+    for key in people:
+        desk.records.people.forget(key)
     erased = Change(
-        "person.erased", asked.person, None, {"words": words, "requests": len(requests), "messages": messages}
+        "person.erased", asked.person, None, {"words": words, "requests": len(requests), "copies": copies}
     )
     return Outcome(
         reply=Reply(
-            title=f"Erased: {words} texts, the answers of {len(requests)} requests, {messages} messages.",
-            text="What is already in a chat platform must be deleted there. The name in people.yaml is yours to remove.",
+            title=f"Erased: {words} texts, the answers of {len(requests)} requests, {copies} copies.",
+            text="Cards are drawn anew. Other messages that a chat platform has must be deleted there, "
+            "older backups too, and the name in people.yaml is yours to remove.",
             tone=Tone.GOOD,
         ),
         changes=[erased],
+        cards=[Card(subject=ref, room=desk.look(ref).room) for ref in requests],
     )
+
+
+def _all_keys(desk: Desk, person: str) -> list[str]:
+    """A person's key and those under which the desk knew them before their accounts were joined."""
+    keys = [person]
+    for key in keys:
+        keys += [
+            str(record.before["person"])
+            for record in desk.records.ledger.trail(key)
+            if record.action == "person.linked" and record.before
+        ]
+    return keys

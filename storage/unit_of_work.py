@@ -7,6 +7,7 @@ from functools import cached_property
 from sqlmodel import Session
 
 from storage.repositories.clocks import Clocks
+from storage.repositories.copies import Copies
 from storage.repositories.drafts import Drafts
 from storage.repositories.flow import Counters, Definitions, Dues, Facts, Inbox, Posts
 from storage.repositories.leases import Leases
@@ -71,6 +72,11 @@ class Records:
     def clocks(self) -> Clocks:
         """Clocks of service agreements."""
         return Clocks(self.session)
+
+    @cached_property
+    def copies(self) -> Copies:
+        """Where else people's words stand."""
+        return Copies(self.session)
 
     @cached_property
     def drafts(self) -> Drafts:

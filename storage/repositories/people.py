@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlmodel import Session, col
 from sqlmodel import select as select_models
 
@@ -45,6 +45,11 @@ class People:
         self._session.add(person)
         self._session.flush()
 
+    def add_account(self, account: AccountRow) -> None:
+        """Remember a new account. Raises IntegrityError when it is known already."""
+        self._session.add(account)
+        self._session.flush()
+
     def put_account(self, account: AccountRow) -> None:
         """Remember whose account this is."""
         self._session.merge(account)
@@ -74,9 +79,15 @@ class People:
         self._session.execute(delete(LinkCode).where(col(LinkCode.code) == code))
         return found if found.expires_at > now else None
 
+    def move_accounts(self, person: str, to: str) -> None:
+        """Give all accounts of a person to another one."""
+        self._session.execute(update(AccountRow).where(col(AccountRow.person) == person).values(person=to))
+
     def forget(self, key: str) -> None:
-        """Take the name off somebody no policy names; the key stays, because the ledger holds it."""
+        """Drop a person's accounts and codes, and the name; the key stays, because the ledger holds it."""
+        self._session.execute(delete(AccountRow).where(col(AccountRow.person) == key))
+        self._session.execute(delete(LinkCode).where(col(LinkCode.person) == key))
         met = self._session.get(PersonRow, key)
         if met is not None:
-            met.name = key
+            met.name, met.zone = key, None
             self._session.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlmodel import Session, col
 from sqlmodel import select as select_models
 
@@ -76,6 +76,16 @@ class Requests:
         total = self._session.scalar(select(func.count()).select_from(query.subquery())) or 0
         page = query.order_by(col(Request.number).desc()).offset(skip).limit(at_most)
         return self._session.exec(page).all(), int(total)
+
+    def hand_over(self, person: str, to: str) -> Sequence[Request]:
+        """Make what one person asked for or holds another one's; returns the requests."""
+        mine = or_(col(Request.requester) == person, col(Request.assignee) == person)
+        rows = self._session.exec(select_models(Request).where(mine).order_by(col(Request.number))).all()
+        for row in rows:
+            row.requester = to if row.requester == person else row.requester
+            row.assignee = to if row.assignee == person else row.assignee
+        self._session.flush()
+        return rows
 
     def erase_words(self, person: str) -> list[int]:
         """Blank what a person wrote on their own requests; returns the requests' numbers."""
