@@ -260,7 +260,8 @@ def card(desk: Desk, request: Request, tasks: Sequence[RequestTask] | None = Non
         title=f"{request.ref} · {request.summary}",
         tone=_tone(request),
         facts=_facts(desk, request, tasks),
-        buttons=tuple(buttons(desk, request, tasks)),
+        # Those who decide are asked in private; in the team's room nobody could press these.
+        buttons=tuple(each for each in buttons(desk, request, tasks) if not each.line.startswith(_DECIDING[:2])),
         subject=request.ref,
         version=request.version,
         as_of=desk.now,
@@ -287,7 +288,7 @@ def _facts(desk: Desk, request: Request, tasks: Sequence[RequestTask]) -> tuple[
         ("Held by", desk.who(request.assignee) or ("nobody yet" if request.state in UNFINISHED else None)),
         ("Waits for", _listed(waiting)),
         *clocks,
-        ("Tasks", ", ".join(f"{'✓' if task.done_at else '○'} {task.title}" for task in tasks)),
+        ("Tasks", ", ".join(f"✓ {task.title}" if task.done_at else task.title for task in tasks)),
     )
 
 
