@@ -21,11 +21,9 @@ from handlers.rules import moments
 
 LINE_AT_MOST = 8000
 
-_QUOTES = ('""', "“”", "„“")  # as typed, and as English and German keyboards make them
-_QUOTED = "|".join(f"{opens}[^{closes}]*{closes}" for opens, closes in _QUOTES)
-_TOKEN = re.compile(
-    rf"(?P<key>[A-Za-z][A-Za-z0-9_-]{{0,31}}):(?P<value>{_QUOTED}|\S+)|(?P<quoted>{_QUOTED})|(?P<bare>\S+)"
-)
+_QUOTES = {'"': '"', "“": "”", "„": "“"}  # as typed, and as English and German keyboards make them
+_BEGIN = re.compile(r"\s*(?:([A-Za-z][A-Za-z0-9_-]{0,31}):)?(?=\S)")
+_BARE = re.compile(r"\S+")
 _REF = re.compile(r"([A-Za-z]{3})-?(\d{1,9})")
 
 
@@ -42,11 +40,23 @@ class Token:
 
 def tokens(line: str) -> list[Token]:
     """The words of a line in order; quotes keep words together, `key:value` is one word."""
-    found = []
-    for match in _TOKEN.finditer(line):
-        key, value = match["key"], match["value"] or match["quoted"] or match["bare"]
-        text = value[1:-1] if len(value) > 1 and value[0] in '"“„' and value[-1] in '"”“' else value
-        found.append(Token(text, key.lower() if key else None, match.start(), match.end(), match[0]))
+    found: list[Token] = []
+    # Looked up once: who opens many quotes and closes none must not make every one search the whole line.
+    last = {closes: line.rfind(closes) for closes in _QUOTES.values()}
+    at = 0
+    while (begins := _BEGIN.match(line, at)) is not None:
+        key, value_at = begins[1], begins.end()
+        closes = _QUOTES.get(line[value_at], "")
+        if closes and last[closes] > value_at:
+            at = line.index(closes, value_at + 1) + 1
+        else:
+            bare = _BARE.match(line, value_at)
+            at = bare.end() if bare else len(line)
+        value = line[value_at:at]
+        inside = len(value) > 1 and value[0] in _QUOTES and value[-1] in _QUOTES.values()
+        start = value_at - len(key) - 1 if key else value_at
+        text = value[1:-1] if inside else value
+        found.append(Token(text, key.lower() if key else None, start, at, line[start:at]))
     return found
 
 
@@ -54,7 +64,7 @@ def quoted(text: str) -> str:
     """A text as one word of a line, as `tokens` reads it back; where it holds every kind of quote, `"` becomes `'`."""
     if re.fullmatch(r'[^\s"“”„:]+', text):
         return text
-    for opens, closes in _QUOTES:
+    for opens, closes in _QUOTES.items():
         if closes not in text:
             return f"{opens}{text}{closes}"
     return f'"{text.replace(chr(34), chr(39))}"'
@@ -96,9 +106,17 @@ class Reading:
 class ParameterKind(Protocol):
     """How a parameter is read, asked for and completed."""
 
-    input: FieldInput
-    at_most: int
-    takes_rest: bool
+    @property
+    def input(self) -> FieldInput:
+        """How a form asks for it."""
+
+    @property
+    def at_most(self) -> int:
+        """The longest text, in characters."""
+
+    @property
+    def takes_rest(self) -> bool:
+        """Whether it takes all that is left of the line when it stands last."""
 
     def fits(self, text: str) -> bool:
         """Whether a positional word may be meant for this parameter."""

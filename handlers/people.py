@@ -76,7 +76,7 @@ def link(asked: Link, desk: Desk) -> Outcome:
         return Outcome(
             reply=Reply(
                 title="Now go to your other account",
-                text=f"Type there, within ten minutes: desk link {code}",
+                text=(f"Type there, within ten minutes: desk link {code}",),
                 tone=Tone.WAITING,
             ),
             changes=[offered],
@@ -102,7 +102,11 @@ def link(asked: Link, desk: Desk) -> Outcome:
         {"person": found.person, "platform": sender.platform},
     )
     return Outcome(
-        reply=Reply(title=f"Done: here too you are {desk.directory.name(found.person)} now.", tone=Tone.GOOD),
+        reply=Reply(
+            title="Done: your accounts belong together now.",
+            text=("Here too you are ", desk.directory.who_is(found.person), "."),
+            tone=Tone.GOOD,
+        ),
         changes=[joined, *(_handed_over(each, desk.asker.key) for each in handed_over)],
     )
 
@@ -128,8 +132,10 @@ def erase(asked: Erase, desk: Desk) -> Outcome:
     return Outcome(
         reply=Reply(
             title=f"Erased: {words} texts, the answers of {len(requests)} requests, {copies} copies.",
-            text="Cards are drawn anew. Other messages that a chat platform has must be deleted there, "
-            "older backups too, and the name in people.yaml is yours to remove.",
+            text=(
+                "Cards are drawn anew. Other messages that a chat platform has must be deleted there, older "
+                + "backups too, and the name in people.yaml is yours to remove.",
+            ),
             tone=Tone.GOOD,
         ),
         changes=[erased],
