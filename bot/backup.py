@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from contextlib import contextmanager
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from bot.wiring import House
 from storage import archive, migrations
 from storage.database import Database
 from storage.repositories.flow import HELD
+from storage.repositories.ledger import Ledger
 from storage.unit_of_work import Records
 
 _ABOUT = "deskbell.json"
@@ -35,13 +39,16 @@ def back_up(house: House, target: Path) -> str:
         os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         with archive.packed(str(beside), "w") as packed, _snapshot(house) as connection:
             counts = archive.write(connection, packed)
-            packed.writestr(_ABOUT, json.dumps({"format": 1, "revision": _revision(connection), "rows": counts}))
+            packed.writestr(
+                _ABOUT, json.dumps({"format": 1, "revision": _revision(connection), "rows": counts})
+            )
             for path in _proofs(house.settings.home):
                 packed.write(path, f"home/{path.relative_to(house.settings.home)}")
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
-    return f"{sum(counts.values())} rows, {counts['evidence']} of them evidence, in {target}. Keep it as safe as the store."
+    rows = f"{sum(counts.values())} rows, {counts['evidence']} of them evidence"
+    return f"{rows}, in {target}. Keep it as safe as the store."
 
 
 @contextmanager
@@ -76,35 +83,70 @@ def put_back(house: House, source: Path) -> str:
     try:
         with ZipFile(source) as packed:
             about = json.loads(packed.read(_ABOUT))
+            _require_empty(house, packed)
             house.migrate()
             with house.database.engine.begin() as connection:
-                if not archive.is_empty(connection):
-                    raise NotPossible("This store is not empty. Restore into a new one, then point DATABASE_URL at it.")
                 if about["revision"] != _revision(connection):
-                    raise NotPossible("Another release wrote this backup. Restore it with that release, then migrate.")
+                    raise NotPossible(
+                        "Another release wrote this backup. Restore it with that release, then migrate."
+                    )
                 counts = archive.read(connection, packed)
-            house.remember(HELD, True)
+                _require_whole(connection)
             _put_proofs(packed, house.settings.home)
-    except (BadZipFile, KeyError, json.JSONDecodeError, archive.NotAnArchive) as error:
-        raise NotPossible(f"{source} is no backup of a desk: {error}") from error
+    except (
+        BadZipFile,
+        zlib.error,
+        EOFError,
+        LookupError,
+        TypeError,
+        ValueError,
+        archive.NotAnArchive,
+    ) as error:
+        raise NotPossible(f"{source} is no backup of a desk, or a damaged one: {error}") from error
+    except IntegrityError as error:
+        raise NotPossible(f"{source} contradicts itself: {error.orig}") from error
     findings = house.verify()
     if not findings.good:
-        raise NotPossible(f"The copy's ledger does not hold: record {findings.bad}: {findings.trouble}")
+        raise NotPossible(
+            f"The copy is here and held, but its checkpoints do not fit: record {findings.bad}: {findings.trouble}"
+        )
     return (
         f"{sum(counts.values())} rows are back, and the ledger holds with {findings.size} records. "
         "Nothing leaves this copy until you run `deskbell release`."
     )
 
 
+def _require_empty(house: House, packed: ZipFile) -> None:
+    with house.database.engine.connect() as connection:
+        empty = archive.is_empty(connection)
+    if not empty:
+        raise NotPossible("This store is not empty. Restore into a new one, then point DATABASE_URL at it.")
+    key, signed = house.settings.home / _PROOF[0], house.settings.home / "checkpoints"
+    inside = f"home/{_PROOF[0]}"
+    another = key.exists() and (inside not in packed.namelist() or key.read_bytes() != packed.read(inside))
+    if another and any(signed.glob("*")):
+        raise NotPossible(
+            f"{house.settings.home} holds the key and the checkpoints of another ledger. "
+            "Point DESKBELL_HOME at a new folder."
+        )
+
+
+def _require_whole(connection: Connection) -> None:
+    with Session(connection) as session:
+        findings = Ledger(session).verify()
+    if not findings.good:
+        raise NotPossible(f"The copy's ledger does not hold: record {findings.bad}: {findings.trouble}")
+
+
 def _put_proofs(packed: ZipFile, home: Path) -> None:
+    """Write the key and the checkpoints, over a key that has signed nothing."""
     for name in packed.namelist():
         relative = Path(name)
         if relative.parts[:1] != ("home",) or ".." in relative.parts or len(relative.parts) > 3:
             continue
         path = home.joinpath(*relative.parts[1:])
-        if path.exists():
-            continue
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
         handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(packed.read(name))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +12,12 @@ from uuid import uuid4
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from sqlalchemy.exc import DBAPIError
 
 from bot import logs
+from bot.checkpoints import CheckpointRefused
 from bot.wiring import House, OldSchema, build
 from config.loading import PolicyErrors, load
 from config.settings import SettingsErrors, read_settings
@@ -62,8 +64,17 @@ def _house(migrated: bool = True) -> Iterator[House]:
         _fail(str(error))
     except StoreUnavailable as error:
         _fail(f"The store does not answer: {error}\nCheck DATABASE_URL and that the server runs.")
+    except DBAPIError as error:
+        _fail(f"The store refused: {error.orig}")
+    except CheckpointRefused as error:
+        _fail(str(error))
     except OSError as error:
         _fail(f"{error.strerror or error}: {error.filename or ''}".strip(": "))
+
+
+def _tell(sentence: str) -> None:
+    # Neither broken into lines nor read as markup: scripts read it, and paths may hold brackets.
+    _out.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 def _fail(message: str) -> None:
@@ -108,7 +119,7 @@ def migrate() -> None:
     """Bring the store's tables to this version."""
     with _house(migrated=False) as house:
         for sentence in house.migrate():
-            _out.print(sentence, highlight=False)
+            _tell(sentence)
 
 
 @app.command()
@@ -120,10 +131,9 @@ def check(folder: Annotated[Path | None, typer.Argument(help="A folder of policy
     except (SettingsErrors, PolicyErrors) as error:
         _fail(str(error))
         return
-    _out.print(
+    _tell(
         f"Good: {policy.organisation.name}, {len(policy.people)} people, {len(policy.services)} services, "
         f"{len(policy.offerings)} offerings, {len(policy.agreements)} agreements, version {policy.version}.",
-        highlight=False,
     )
 
 
@@ -191,7 +201,8 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Findings as JSO
         for column in ("", "What", "Found", "Do"):
             table.add_column(column, overflow="fold")
         for each in findings:
-            table.add_row("✓" if each.good else "✗", each.name, each.found, "" if each.good else each.then)
+            then = "" if each.good else each.then
+            table.add_row("✓" if each.good else "✗", *map(escape, (each.name, each.found, then)))
         _out.print(table)
     if not all(each.good for each in findings):
         raise typer.Exit(1)
@@ -203,16 +214,19 @@ def backup(target: Annotated[Path, typer.Argument(help="The file to write")]) ->
     from bot.backup import back_up
 
     with _house() as house:
-        _out.print(back_up(house, target), highlight=False)
+        _tell(back_up(house, target))
 
 
 @app.command()
 def restore(source: Annotated[Path, typer.Argument(help="A file that `backup` wrote", exists=True)]) -> None:
     """Put a copy into an empty store. Its messages are held back until `deskbell release`."""
-    from bot.backup import put_back
+    from bot.backup import NotPossible, put_back
 
     with _house(migrated=False) as house:
-        _out.print(put_back(house, source), highlight=False)
+        try:
+            _tell(put_back(house, source))
+        except NotPossible as error:
+            _fail(str(error))
 
 
 @app.command()
@@ -221,7 +235,7 @@ def release() -> None:
     from bot.backup import let_go
 
     with _house() as house:
-        _out.print(let_go(house), highlight=False)
+        _tell(let_go(house))
 
 
 @outbox.command("list")
@@ -240,23 +254,20 @@ def outbox_list(
         table = Table("No.", "State", "To", "About", "Tries", "Next", "Why")
         for row in Records(session).outbox.listed(state):
             when = row.next_at.strftime("%Y-%m-%d %H:%M:%S UTC") if row.open else ""
-            table.add_row(
-                str(row.id), row.state, row.lane, row.subject or "", str(row.attempts), when, row.reason or ""
-            )
+            cells = (row.state, row.lane, row.subject or "", str(row.attempts), when, row.reason or "")
+            table.add_row(str(row.id), *map(escape, cells))
         _out.print(table)
 
 
 @outbox.command("retry")
 def outbox_retry(number: Annotated[int, typer.Argument(help="The number that `outbox list` shows")]) -> None:
     """Send a message that was given up once more."""
-    from storage.unit_of_work import Records
+    from handlers.delivery import Deliveries
 
     with _house() as house:
-        with house.database.writing() as session:
-            opened = Records(session).outbox.retry(number, house.clock.now())
-        if not opened:
+        if not Deliveries(house.dispatcher).retry(number, house.clock.now(), "operator"):
             _fail(f"Message {number} was not given up; `deskbell outbox list` shows those that were.")
-        _out.print(f"Message {number} will be tried again.")
+        _tell(f"Message {number} will be tried again.")
 
 
 @evidence.command("verify")
@@ -266,7 +277,7 @@ def evidence_verify() -> None:
         findings = house.verify()
         if not findings.good:
             _fail(f"Record {findings.bad}: {findings.trouble}")
-        _out.print(f"Good: {findings.size} records, {findings.checkpoints} checkpoints, root {findings.root}")
+        _tell(f"Good: {findings.size} records, {findings.checkpoints} checkpoints, root {findings.root}")
 
 
 @evidence.command("export")
@@ -276,8 +287,8 @@ def evidence_export(
     """Write the whole ledger into one file that an outsider can check, and the verifier beside it."""
     with _house() as house:
         count = house.export(target)
-        _out.print(f"{count} records in {target}, and deskbell_verify.py beside it.", highlight=False)
-        _out.print(f"Check it anywhere with: python deskbell_verify.py {target.name}", highlight=False)
+        _tell(f"{count} records in {target}, and deskbell_verify.py beside it.")
+        _tell(f"Check it anywhere with: python deskbell_verify.py {target.name}")
 
 
 @evidence.command("checkpoint")
@@ -301,4 +312,4 @@ def manifest_slack(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

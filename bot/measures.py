@@ -9,6 +9,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from bot.adapters.port import Adapter, Delivered, Delivery, Ear, GiveUp, Result
+from bot.clock import monotonic
+from handlers.dispatch import Dispatcher
+from handlers.messages import Command, Reply
 from storage.database import Database, StoreUnavailable
 from storage.unit_of_work import Records
 
@@ -31,6 +35,54 @@ class Measures:
             registry=self.registry,
         )
         self.registry.register(_Waiting(database, now))
+
+
+class MeasuringEar(Ear):
+    """The ear that counts what it hears: by surface, by the tone of the answer, by how long it took."""
+
+    def __init__(self, dispatcher: Dispatcher, measures: Measures) -> None:
+        super().__init__(dispatcher)
+        self._measures = measures
+
+    async def hear(self, command: Command) -> Reply:
+        """Carry out one command, and measure it. Raises StoreUnavailable when nothing could be committed."""
+        surface, began = command.sender.platform, monotonic()
+        outcome = "unavailable"
+        try:
+            reply = await super().hear(command)
+            outcome = "form" if reply.form else str(reply.tone)
+        finally:
+            self._measures.commands.labels(surface, outcome).inc()
+            self._measures.seconds.labels(surface).observe(monotonic() - began)
+        return reply
+
+
+class MeasuredAdapter:
+    """An adapter whose deliveries are counted, by platform and result."""
+
+    def __init__(self, adapter: Adapter, measures: Measures) -> None:
+        self.platform, self.pace = adapter.platform, adapter.pace
+        self.start, self.stop, self.find = adapter.start, adapter.stop, adapter.find
+        self._adapter, self._measures = adapter, measures
+
+    async def deliver(self, delivery: Delivery) -> Result:
+        """Send or edit one message, and count what became of it."""
+        result: Result | None = None
+        try:
+            result = await self._adapter.deliver(delivery)
+        finally:
+            self._measures.deliveries.labels(self.platform, _said(result)).inc()
+        return result
+
+
+def _said(result: Result | None) -> str:
+    match result:
+        case Delivered():
+            return "delivered"
+        case GiveUp():
+            return "given up"
+        case _:
+            return "to be tried again"
 
 
 class _Waiting(Collector):

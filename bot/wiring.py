@@ -19,7 +19,7 @@ from bot.adapters.port import Adapter, Ear
 from bot.checkpoints import Notary
 from bot.clock import Clock, SystemClock
 from bot.courier import Courier
-from bot.measures import Measures
+from bot.measures import MeasuredAdapter, Measures, MeasuringEar
 from bot.scheduler import Bell
 from config.loading import PolicyFiles
 from config.policy import Policy
@@ -85,7 +85,7 @@ class House:
     @cached_property
     def ear(self) -> Ear:
         """How adapters speak to the dispatcher."""
-        return Ear(self.dispatcher)
+        return MeasuringEar(self.dispatcher, self.measures)
 
     @cached_property
     def measures(self) -> Measures:
@@ -193,7 +193,8 @@ class House:
     @cached_property
     def courier(self) -> Courier:
         """What takes messages out into the world."""
-        return Courier(self.dispatcher, self.adapters, self.clock, self.holder)
+        measured = {name: MeasuredAdapter(each, self.measures) for name, each in self.adapters.items()}
+        return Courier(self.dispatcher, measured, self.clock, self.holder)
 
     @cached_property
     def bell(self) -> Bell:

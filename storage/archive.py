@@ -13,13 +13,17 @@ from itertools import islice
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from sqlalchemy import Column, Connection, MetaData, Table, func, insert, select, text
+from sqlalchemy import Column, Connection, MetaData, Table, delete, func, insert, inspect, select, text
 from sqlmodel import SQLModel
 
 import storage.models  # noqa: F401 - fills the metadata
 from storage.columns import Instant, Json
+from storage.models.flow import Installation
+from storage.repositories.flow import HELD
 
 _CHUNK = 1000
+_BEFORE_ANYBODY_SPOKE = ("installation", "lane", "lease", "ledger_head")
+"""Tables in which a desk writes by itself, as soon as it runs."""
 
 
 class NotAnArchive(Exception):
@@ -47,8 +51,13 @@ def write(connection: Connection, archive: ZipFile) -> dict[str, int]:
 
 
 def read(connection: Connection, archive: ZipFile) -> dict[str, int]:
-    """Put every row into empty tables of the same release; returns how many by table. Raises NotAnArchive."""
+    """Put every row into empty tables of the same release, and hold this copy; returns how many rows by table.
+
+    Raises NotAnArchive.
+    """
     counts = {}
+    for name in _BEFORE_ANYBODY_SPOKE:
+        connection.execute(delete(SQLModel.metadata.tables[name]))
     for table in tables():
         try:
             raw = archive.open(f"tables/{table.name}.jsonl")
@@ -58,13 +67,22 @@ def read(connection: Connection, archive: ZipFile) -> dict[str, int]:
             counts[table.name] = _fill(connection, table, TextIOWrapper(raw, encoding="utf-8"))
     if connection.dialect.name == "postgresql":
         _advance_sequences(connection)
+    # In the same transaction: a copy that is there without being held would say everything a second time.
+    facts = SQLModel.metadata.tables[str(Installation.__tablename__)]
+    connection.execute(delete(facts).where(facts.c.name == HELD))
+    connection.execute(insert(facts).values(name=HELD, value=True))
     return counts
 
 
 def is_empty(connection: Connection) -> bool:
-    """Whether nothing was ever recorded here."""
-    evidence = SQLModel.metadata.tables["evidence"]
-    return connection.execute(select(func.count()).select_from(evidence)).scalar() == 0
+    """Whether nobody has spoken to this desk yet, whatever release its tables are of, if it has any."""
+    here = set(inspect(connection).get_table_names())
+    spoken = [table for table in tables() if table.name in here and table.name not in _BEFORE_ANYBODY_SPOKE]
+    # A constant is all that is asked for: an older release's table may lack a column.
+    return not any(
+        connection.execute(select(text("1")).select_from(text(table.name)).limit(1)).first()
+        for table in spoken
+    )
 
 
 def packed(path: str, mode: str) -> ZipFile:
@@ -126,4 +144,6 @@ def _advance_sequences(connection: Connection) -> None:
         if sequence:
             highest = connection.execute(select(func.max(column))).scalar()
             if highest:
-                connection.execute(text("SELECT setval(:sequence, :highest)"), {"sequence": sequence, "highest": highest})
+                connection.execute(
+                    text("SELECT setval(:sequence, :highest)"), {"sequence": sequence, "highest": highest}
+                )
