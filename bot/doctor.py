@@ -104,14 +104,16 @@ def _sqlite(ask: Callable[[str], str]) -> Iterator[Finding]:
         + ("" if safe else " (safe mode: this version has the WAL-reset fault, so the journal is not WAL)"),
         "Stop every process of the desk and start it again.",
     )
-    yield Finding("commits reach the disk", sync in ("2", "3"), f"synchronous={sync}", "Report this as a bug.")
+    yield Finding(
+        "commits reach the disk", sync in ("2", "3"), f"synchronous={sync}", "Report this as a bug."
+    )
     keys = ask("PRAGMA foreign_keys")
     yield Finding("foreign keys", keys == "1", "on" if keys == "1" else "off", "Report this as a bug.")
     whole = ask("PRAGMA quick_check")
     yield Finding("pages", whole == "ok", whole, "Stop the desk and restore a backup.")
 
 
-def _held(house: House, records: Records) -> Finding:
+def _held(_house: House, records: Records) -> Finding:
     held = records.facts.get(HELD)
     found = "this is a restored copy: nothing leaves it" if held else "messages may leave"
     return Finding("held", not held, found, "When this copy is to be the desk, run `deskbell release`.")
@@ -119,10 +121,12 @@ def _held(house: House, records: Records) -> Finding:
 
 def _overdue(house: House, records: Records) -> Finding:
     count = records.dues.overdue(house.clock.now() - _LATE)
-    return Finding("due moments", not count, f"{count} overdue", "Start `deskbell worker` (or `serve`); see its log.")
+    return Finding(
+        "due moments", not count, f"{count} overdue", "Start `deskbell worker` (or `serve`); see its log."
+    )
 
 
-def _outbox(house: House, records: Records) -> Finding:
+def _outbox(_house: House, records: Records) -> Finding:
     given_up = records.outbox.listed(["given up"], 1000)
     return Finding(
         "messages",
@@ -140,8 +144,12 @@ def _ledger(house: House, records: Records) -> Finding:
     future = newest is not None and newest.at > house.clock.now() + _SLACK
     found = f"{size} records, {behind} not signed yet"
     if future:
-        return Finding("ledger", False, f"{found}; the newest lies in the future", "Set this machine's clock right.")
-    return Finding("ledger", not late, found, "Start `deskbell worker` (or `serve`), which signs checkpoints.")
+        return Finding(
+            "ledger", False, f"{found}; the newest lies in the future", "Set this machine's clock right."
+        )
+    return Finding(
+        "ledger", not late, found, "Start `deskbell worker` (or `serve`), which signs checkpoints."
+    )
 
 
 def _disk(house: House) -> Finding:
@@ -151,7 +159,11 @@ def _disk(house: House) -> Finding:
 
 
 def _zones() -> Finding:
-    found = f"tzdata {version('tzdata')}, the system's in {TZPATH[0]}" if TZPATH else f"tzdata {version('tzdata')}"
+    found = (
+        f"tzdata {version('tzdata')}, the system's in {TZPATH[0]}"
+        if TZPATH
+        else f"tzdata {version('tzdata')}"
+    )
     return Finding("time zones", True, found)
 
 
@@ -160,7 +172,9 @@ def _key(house: House) -> Finding:
     if not key.exists():
         return Finding("ledger's key", True, "made when the first checkpoint is signed")
     mode = stat.S_IMODE(key.stat().st_mode)
-    return Finding("ledger's key", not mode & 0o077, f"mode {mode:o}", f"Run `chmod 600 {key}`; keep a copy elsewhere.")
+    return Finding(
+        "ledger's key", not mode & 0o077, f"mode {mode:o}", f"Run `chmod 600 {key}`; keep a copy elsewhere."
+    )
 
 
 def _platforms(house: House) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ _log = structlog.get_logger()
 _GATEWAY = "discord-gateway"
 _GATEWAY_LEASE = timedelta(seconds=15)
 _KEYS_KEPT = timedelta(days=30)
+_PARTING = 12.0
 _DRAFTS_KEPT = timedelta(days=1)
 
 
@@ -40,18 +41,21 @@ async def run(house: House, *, web: bool, work: bool, on_ready: Callable[[int], 
     async with AsyncExitStack() as stack:
         stack.callback(house.database.close)
         await stack.enter_async_context(_task(lambda: _watch_policy(house), "policy"))
-        if work:
-            house.courier.on_nudge_from(house.dispatcher)
-            house.bell.on_nudge_from(house.dispatcher)
-            await stack.enter_async_context(_task(lambda: house.courier.run(stop), "courier"))
-            await stack.enter_async_context(_task(lambda: house.bell.run(stop), "bell"))
-            await stack.enter_async_context(_task(lambda: _sign(house), "checkpoints"))
-            await stack.enter_async_context(_task(lambda: _forget(house), "housekeeping"))
+        # Adapters are there before the courier and after it: what is on its way at the end may still arrive.
         for name, adapter in house.adapters.items():
             if name != "discord":
                 await stack.enter_async_context(_task(partial(_connect, adapter), name))
             elif work:
                 await stack.enter_async_context(_task(lambda: _hold_gateway(house), name))
+        if work:
+            house.courier.on_nudge_from(house.dispatcher)
+            house.bell.on_nudge_from(house.dispatcher)
+            await stack.enter_async_context(_task(lambda: _sign(house), "checkpoints"))
+            await stack.enter_async_context(_task(lambda: _forget(house), "housekeeping"))
+            await stack.enter_async_context(
+                _task(lambda: house.courier.run(stop), "courier", parting=_PARTING)
+            )
+            await stack.enter_async_context(_task(lambda: house.bell.run(stop), "bell", parting=_PARTING))
         port = 0
         if web:
             port = await stack.enter_async_context(_web(house))
@@ -63,8 +67,11 @@ async def run(house: House, *, web: bool, work: bool, on_ready: Callable[[int], 
 
 
 @asynccontextmanager
-async def _task(work: Callable[[], Awaitable[None]], name: str) -> AsyncIterator[None]:
-    """A task that is restarted when it fails, a little later each time, and cancelled at the end."""
+async def _task(work: Callable[[], Awaitable[None]], name: str, parting: float = 0.0) -> AsyncIterator[None]:
+    """A task that is restarted when it fails, a little later each time.
+
+    At the end it is cancelled, after the seconds that it may take to finish by itself.
+    """
 
     async def watched() -> None:
         pause = 1.0
@@ -74,7 +81,7 @@ async def _task(work: Callable[[], Awaitable[None]], name: str) -> AsyncIterator
                 return
             except (StoreUnavailable, ConnectionError) as error:
                 _log.warning("a part cannot work now and is started again", part=name, why=str(error))
-            except Exception:
+            except Exception:  # noqa: BLE001 - whatever ended one part, the others go on and it begins anew
                 _log.exception("a part failed and is started again", part=name)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 30.0)
@@ -83,6 +90,8 @@ async def _task(work: Callable[[], Awaitable[None]], name: str) -> AsyncIterator
     try:
         yield
     finally:
+        if parting:
+            await asyncio.wait([task], timeout=parting)
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
@@ -117,7 +126,7 @@ async def _web(house: House) -> AsyncIterator[int]:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((house.settings.host, house.settings.port))
     task = asyncio.create_task(server.serve(sockets=[listener]), name="web")
-    while not server.started and not task.done():
+    while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn tells its start in no other way
         await asyncio.sleep(0.01)
     try:
         yield int(listener.getsockname()[1])

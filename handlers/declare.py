@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -265,15 +266,15 @@ class Commands:
     def __iter__(self) -> Iterator[Declared]:
         return iter(self.by_name.values())
 
-    @property
+    @cached_property
     def spoken(self) -> list[Declared]:
         """The commands that people can say, in order of name."""
         return [each for _, each in sorted(self.by_name.items()) if not each.desk_only]
 
-    @property
-    def nouns(self) -> list[str]:
-        """The nouns that people can say."""
-        return list(dict.fromkeys(each.noun for each in self.spoken))
+    @cached_property
+    def nouns(self) -> dict[str, None]:
+        """The nouns that people can say, in order."""
+        return dict.fromkeys(each.noun for each in self.spoken)
 
     def find(self, line: str) -> tuple[Declared, str]:
         """The command a line means, and the rest of the line.
@@ -282,11 +283,13 @@ class Commands:
         Raises UnknownCommand with the nearest commands.
         """
         words = tokens(line)
-        while len(words) > 1 and _first(words) == "desk" and self._begins(words[1].text):
-            words = words[1:]
+        skipped = 0
+        while len(words) - skipped > 1 and _word(words[skipped]) == "desk" and self._begins(words[skipped + 1]):
+            skipped += 1
+        words = words[skipped:]
         if not words:
             return self.by_name["desk help"], ""
-        first = _first(words)
+        first = _word(words[0])
         if len(words) == 1 and (ref := reference(first)) and ref[:3] in self.shows:
             return self.by_name[self.shows[ref[:3]]], ref
         second = plain(words[1].text) if len(words) > 1 else ""
@@ -301,8 +304,8 @@ class Commands:
                 return self.by_name["desk help"], first
         raise self._unknown(first, second)
 
-    def _begins(self, word: str) -> bool:
-        return plain(word).lstrip("/") in self.nouns or reference(word) is not None
+    def _begins(self, token: Token) -> bool:
+        return _word(token) in self.nouns or reference(token.text) is not None
 
     def _unknown(self, first: str, second: str) -> UnknownCommand:
         said = f"{first} {second}".strip()
@@ -316,8 +319,8 @@ class Commands:
         return UnknownCommand(what, "These are the things I can do:", [("Help", "desk help")])
 
 
-def _first(words: Sequence[Token]) -> str:
-    return plain(words[0].text).lstrip("/")
+def _word(token: Token) -> str:
+    return plain(token.text).lstrip("/")
 
 
 @dataclass(frozen=True)
@@ -335,42 +338,59 @@ def distribute(declared: Declared, rest: str, answers: Mapping[str, str], here: 
     by position; the last text takes all that is left. A form's answers win. `here` is the subject of the
     thread the line was said in: it stands in for a reference that was left out.
     """
-    by_key = {each.key: each for each in declared.parameters}
+    values, extra, left = _named(declared, rest)
+    left = _by_position(declared, rest, left, values, here)
+    if left:
+        values["?"] = _join(rest, left)
+    for parameter in declared.parameters:
+        if parameter.key not in values and here and _means_here(parameter, here):
+            values[parameter.key] = here
+    known = {each.key for each in declared.parameters}
+    for key, value in answers.items():
+        (values if key in known else extra)[key] = value
+    return Given(values, extra)
+
+
+def _named(declared: Declared, rest: str) -> tuple[dict[str, str], dict[str, str], list[Token]]:
+    """What was said as `key:value`: for parameters, for open answers; and the words that were not."""
+    known = {each.key for each in declared.parameters}
     values: dict[str, str] = {}
     extra: dict[str, str] = {}
     left: list[Token] = []
     for token in tokens(rest):
         key = token.key.replace("-", "_") if token.key else None
-        if key in by_key and key not in values:
+        if key in known and key not in values:
             values[key] = token.text
-        elif key and declared.open_answers and "//" not in token.text[:2]:
+        elif key and declared.open_answers and not token.text.startswith("//"):
             extra[key] = token.text
         else:
             left.append(token)
+    return values, extra, left
+
+
+def _by_position(
+    declared: Declared, rest: str, left: list[Token], values: dict[str, str], here: str | None
+) -> list[Token]:
+    """Fill `values` with words in order, and give back those that nothing took."""
     queue = [each for each in declared.parameters if each.key not in values]
     while queue and left:
         parameter = queue.pop(0)
         text = left[0].text if left[0].key is None else left[0].whole
-        if isinstance(parameter.kind, Reference) and here and not parameter.kind.fits(text):
-            continue
-        if not parameter.required and not parameter.kind.fits(text):
+        may_be_left_out = not parameter.required or (here and isinstance(parameter.kind, Reference))
+        if may_be_left_out and not parameter.kind.fits(text):
             continue
         if parameter.kind.takes_rest and not any(each.required for each in queue):
             values[parameter.key] = text if len(left) == 1 else _join(rest, left)
-            left = []
-        else:
-            values[parameter.key] = text
-            left.pop(0)
-    for parameter in declared.parameters:
-        kind = parameter.kind
-        if isinstance(kind, Reference) and parameter.key not in values and parameter.required and here:
-            if not kind.prefix or here.startswith(f"{kind.prefix}-"):
-                values[parameter.key] = here
-    if left:
-        values["?"] = _join(rest, left)
-    for key, value in answers.items():
-        (values if key in by_key else extra)[key] = value
-    return Given(values, extra)
+            return []
+        values[parameter.key] = text
+        left = left[1:]
+    return left
+
+
+def _means_here(parameter: Parameter, here: str) -> bool:
+    """Whether the thread's subject stands in for this parameter when it is left out."""
+    kind = parameter.kind
+    return isinstance(kind, Reference) and parameter.required and here.startswith(kind.prefix)
 
 
 def _join(rest: str, left: Sequence[Token]) -> str:

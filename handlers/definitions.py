@@ -55,10 +55,11 @@ class _Body:
     """Reads a stored body when the cache needs it; equal to every other, so that it is no part of the cache's key."""
 
     def __init__(self, desk: Desk, kind: str, key: str, version: str) -> None:
-        self._ask = lambda: desk.records.definitions.body(kind, key, version)
+        self._definitions = desk.records.definitions
+        self._wanted = (kind, key, version)
 
     def __call__(self) -> Any:
-        return self._ask()
+        return self._definitions.body(*self._wanted)
 
     def __hash__(self) -> int:
         return 0

@@ -77,7 +77,9 @@ class Dispatcher:
                 _log.exception("command failed", error=type(error).__name__)
                 return Reply(
                     title="Something went wrong on our side, and nothing was changed.",
-                    text=f"Try again; if it stays, tell the desk's administrator this reference: {log_reference}",
+                    text=(
+                        f"Try again; if it stays, tell the desk's administrator this reference: {log_reference}",
+                    ),
                     tone=Tone.BAD,
                 )
 
@@ -285,7 +287,7 @@ class Dispatcher:
                     "private": True,
                 }
             )
-        return Reply(title=error.what, text=error.then, tone=Tone.BAD, buttons=buttons)
+        return Reply(title=error.what, text=(error.then,), tone=Tone.BAD, buttons=buttons)
 
     def look(self, ref: str) -> Standing:
         """How a subject stands now, for its card and for looking again before a send."""

@@ -62,7 +62,7 @@ def trail(asked: Trail, desk: Desk) -> Reply:
     desk.look(asked.ticket)
     records = desk.records.ledger.trail(asked.ticket, asked.before, _PAGE)
     words = desk.records.ledger.words_of([record.seq for record in records])
-    earlier = ()
+    earlier: tuple[Button, ...] = ()
     if records and len(records) == _PAGE:
         line = f"evidence trail {asked.ticket} before:{records[0].seq}"
         earlier = (Button(label="Earlier", line=line),)
@@ -129,7 +129,7 @@ def coverage(asked: Coverage, desk: Desk) -> Reply:
     weakest = "A goal is as strong as its weakest practice; nothing is averaged."
     return Reply(
         title=f"Evidence on file{f' for {area}' if area else ''}, {span.name}",
-        text=f"This is what the work left behind, not a rating. {weakest}",
+        text=(f"This is what the work left behind, not a rating. {weakest}",),
         table=Table(
             columns=("Practice", "Title", "Records", "Newest", "Sample"),
             rows=tuple(rows),
@@ -147,12 +147,14 @@ def verify(asked: Verify, desk: Desk) -> Reply:
         return Reply(
             title=f"The ledger holds: {findings.size} records, nothing was changed.",
             facts=facts(("Root", findings.root), ("Checkpoints", str(findings.checkpoints))),
-            text="An outsider can check it too: `deskbell evidence export` writes one file and its verifier.",
+            text=(
+                "An outsider can check it too: `deskbell evidence export` writes one file and its verifier.",
+            ),
             tone=Tone.GOOD,
         )
     return Reply(
         title=f"The ledger does not hold: record {findings.bad}",
-        text=findings.trouble or "",
+        text=(findings.trouble or "",),
         tone=Tone.BAD,
     )
 
@@ -169,7 +171,7 @@ def export(asked: Export, desk: Desk) -> Reply:
     lines = [json.dumps(_exported(record, words.get(record.seq, {})), sort_keys=True) for record in records]
     return Reply(
         title=f"{len(records)} records on {asked.ticket}",
-        text="Each line is a record as the ledger holds it.",
+        text=("Each line is a record as the ledger holds it.",),
         file=(f"{asked.ticket}.jsonl", "\n".join(lines) + "\n"),
         subject=asked.ticket,
     )
@@ -201,9 +203,11 @@ def checkpoint(asked: Checkpoint, desk: Desk) -> Reply:
     kept = desk.records.ledger.last_checkpoint()
     head = desk.records.ledger.head()
     if kept is None:
-        return Reply(title="Nothing was signed yet.", text="The desk signs within a minute of the first record.")
+        return Reply(
+            title="Nothing was signed yet.", text=("The desk signs within a minute of the first record.",)
+        )
     return Reply(
         title=f"The newest checkpoint covers {desk.records.ledger.signed_size()} of {head.size} records",
-        text=kept[0],
+        text=(kept[0],),
         file=("checkpoint.txt", kept[0]),
     )

@@ -52,7 +52,9 @@ def help_(asked: Help, desk: Desk) -> Reply:
         )
     return Reply(
         title="What I can do for you",
-        text="Type a line, or click. What is missing is asked for. `desk help request take` explains one command.",
+        text=(
+            "Type a line, or click. What is missing is asked for. `desk help request take` explains one command.",
+        ),
         table=_table(mine),
         buttons=(
             Button(label="Ask for something", line="request new", style=Style.PRIMARY),
@@ -81,7 +83,7 @@ def _try(commands: Sequence[Declared]) -> tuple[Button, ...]:
 def _explain(one: Declared) -> Reply:
     return Reply(
         title=one.usage,
-        text=one.help,
+        text=(one.help,),
         facts=facts(
             ("For example", one.example),
             ("For", "everyone" if one.role == "staff" else f"{one.role}s"),
@@ -115,7 +117,7 @@ def home(asked: Home, desk: Desk) -> Reply:
         sections.append(_section(desk, f"Waiting for your decision ({len(waiting)})", waiting, ""))
     return Reply(
         title=f"Hello, {desk.asker.name}",
-        text="Here is what is yours. Everything can also be typed: `desk help` shows how.",
+        text=("Here is what is yours. Everything can also be typed: `desk help` shows how.",),
         more=tuple(sections),
         buttons=(
             Button(label="Ask for something", line="request new", style=Style.PRIMARY),

@@ -166,7 +166,11 @@ class Reply(_Said):
 
 def facts(*pairs: tuple[str, Part | Iterable[Part] | None]) -> tuple[Fact, ...]:
     """Facts from (label, value) pairs; a pair without a value is left out."""
-    return tuple(Fact(label=label, value=value) for label, value in pairs if value not in (None, "", ()))
+    return tuple(
+        Fact(label=label, value=(value,) if isinstance(value, str | Moment | Who) else tuple(value))
+        for label, value in pairs
+        if value not in (None, "", ()) and value is not None
+    )
 
 
 def flat(words: Iterable[Part], zone_text: str = "%Y-%m-%d %H:%M UTC") -> str:

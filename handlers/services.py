@@ -73,7 +73,7 @@ def show(asked: Show, desk: Desk) -> Reply:
     rests_on = ", ".join(desk.policy.services[key].name for key in service.depends_on)
     return Reply(
         title=service.name,
-        text=service.description,
+        text=(service.description,),
         facts=facts(("Owner", desk.who(service.owner)), ("Team", team.name), ("Rests on", rests_on)),
         table=Table(
             columns=("You can ask for", "Promised"),

@@ -7,9 +7,9 @@ and says what became of it, its `app.py` connects the wire.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import anyio.to_thread
 from anyio import CapacityLimiter
@@ -18,14 +18,17 @@ from handlers.declare import Commands
 from handlers.dispatch import Dispatcher
 from handlers.messages import Command, Form, Option, Reply, Sender
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Delivery:
     """One message to one place. `key` is stable over retries and is what once-only sending hangs on.
 
-    `place` holds the platform's own ids (`channel`, or `user`, `workspace`, `direct` for a person; `below` the subject whose
-    card it answers). `edit` is the message to change in place, `thread` the thread to write in; both as this
-    adapter gave them back before.
+    `place` holds the platform's own ids (`channel`, or `user`, `workspace`, `direct` for a person; `below` the
+    subject whose card it answers). `edit` is the message to change in place, `thread` the thread to write in;
+    both as this adapter gave them back before.
     """
 
     key: str
@@ -80,7 +83,7 @@ class Adapter(Protocol):
         """Send or edit one message; never raises for what the platform does."""
 
     async def find(self, delivery: Delivery) -> Delivered | None:
-        """After an unknown outcome: the message, if it did arrive (by its key); None when it did not or nobody can tell."""
+        """After an unknown outcome: the message, if it did arrive; None when it did not or nobody can tell."""
 
 
 class Ear:
@@ -108,7 +111,7 @@ class Ear:
         """What may complete a parameter of a command, best first."""
         return await self._call(self._dispatcher.options, sender, name, parameter, typed)
 
-    async def _call(self, function: Any, *arguments: Any) -> Any:
+    async def _call(self, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         if self._limiter is None:
             self._limiter = CapacityLimiter(self._limit)
-        return await anyio.to_thread.run_sync(lambda: function(*arguments), limiter=self._limiter)
+        return await anyio.to_thread.run_sync(lambda: function(*arguments, **named), limiter=self._limiter)

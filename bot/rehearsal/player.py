@@ -9,7 +9,7 @@ from bot.clock import VirtualClock
 from bot.courier import Courier
 from bot.rehearsal.script import Click, Expect, Fill, Pass, Say, Script, Step
 from bot.rehearsal.stage import Seen, Stage
-from bot.rehearsal.transcript import Entry, Transcript
+from bot.rehearsal.transcript import Entry, Evidence, Transcript
 from bot.scheduler import Bell
 from handlers import registry
 from handlers.dispatch import Dispatcher
@@ -174,18 +174,18 @@ class Player:
         told = [each for each in trail if not each.startswith(_NOTES)]
         return None if told == wanted else f"it is {', '.join(told)}"
 
-    def _evidence(self) -> list[dict[str, object]]:
+    def _evidence(self) -> list[Evidence]:
         with self._database.reading() as session:
             return [
-                {
-                    "seq": each.seq,
-                    "at": each.at.isoformat(),
-                    "actor": each.actor,
-                    "action": each.action,
-                    "subject": each.subject,
-                    "practices": list(each.practices),
-                    "after": dict(each.after or {}),
-                }
+                Evidence(
+                    seq=each.seq,
+                    at=each.at,
+                    actor=each.actor,
+                    action=each.action,
+                    subject=each.subject,
+                    practices=tuple(each.practices),
+                    after=dict(each.after or {}),
+                )
                 for each in Records(session).ledger.records()
             ]
 

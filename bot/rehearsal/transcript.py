@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -19,6 +20,19 @@ class Entry:
     line: int | None = None
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """One record of the ledger, as far as a story is about it."""
+
+    seq: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    practices: tuple[str, ...]
+    after: Mapping[str, object]
+
+
 @dataclass
 class Transcript:
     """A rehearsal's entries in order, and the ledger at its end."""
@@ -26,7 +40,7 @@ class Transcript:
     name: str
     zone: str
     entries: list[Entry] = field(default_factory=list)
-    evidence: list[dict[str, object]] = field(default_factory=list)
+    evidence: list[Evidence] = field(default_factory=list)
 
     @property
     def failures(self) -> list[Entry]:
@@ -45,7 +59,7 @@ class Transcript:
             lines += _shown(each)
         lines += ["", "Evidence"]
         lines += [
-            f"  #{each['seq']} {each['subject']} {each['action']} by {each['actor']} [{', '.join(map(str, each['practices']))}]"  # type: ignore[call-overload]
+            f"  #{each.seq} {each.subject} {each.action} by {each.actor} [{', '.join(each.practices)}]"
             for each in self.evidence
         ]
         met = sum(1 for each in self.entries if each.kind == "expected")
@@ -54,16 +68,21 @@ class Transcript:
 
     def as_json(self) -> str:
         """For machines: entries and evidence as JSON, instants in UTC."""
-        entries = [{**asdict(each), "at": each.at.isoformat()} for each in self.entries]
+        entries = [_plain(each) for each in self.entries]
+        evidence = [_plain(each) for each in self.evidence]
         return json.dumps(
             {
                 "name": self.name,
                 "failures": len(self.failures),
                 "entries": entries,
-                "evidence": self.evidence,
+                "evidence": evidence,
             },
             indent=2,
         )
+
+
+def _plain(each: Entry | Evidence) -> dict[str, object]:
+    return {**asdict(each), "at": each.at.isoformat()}
 
 
 def _shown(each: Entry) -> list[str]:

@@ -17,7 +17,7 @@ def create(
     registry: CollectorRegistry,
     troubles: Callable[[], Sequence[str]],
 ) -> FastAPI:
-    """The application. `troubles` says, in sentences, why this process should get no traffic; nothing when it should."""
+    """The application. `troubles` says, in sentences, why this process should get no traffic; none when it should."""
     app = FastAPI(title="Deskbell", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/healthz", include_in_schema=False)

@@ -261,7 +261,9 @@ def card(desk: Desk, request: Request, tasks: Sequence[RequestTask] | None = Non
         tone=_tone(request),
         facts=_facts(desk, request, tasks),
         # Those who decide are asked in private; in the team's room nobody could press these.
-        buttons=tuple(each for each in buttons(desk, request, tasks) if not each.line.startswith(_DECIDING[:2])),
+        buttons=tuple(
+            each for each in buttons(desk, request, tasks) if not each.line.startswith(_DECIDING[:2])
+        ),
         subject=request.ref,
         version=request.version,
         as_of=desk.now,

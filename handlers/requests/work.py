@@ -343,7 +343,7 @@ def confirm(asked: Confirm, desk: Desk) -> Outcome:
     )
     closed = Reply(
         title=f"{request.ref} is closed. Thank you!",
-        text=f"How was it? Type `request rate {request.ref} 4`, or click.",
+        text=(f"How was it? Type `request rate {request.ref} 4`, or click.",),
         buttons=stars,
         subject=request.ref,
     )

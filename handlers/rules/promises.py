@@ -31,8 +31,8 @@ ANSWERS = frozenset({"taken", "commented", "waiting", "task_done", "fulfilled", 
 """What a human other than the requester does that answers: the respond promise is kept by it."""
 
 _DECIDING = "awaiting-approval"
-_STOPS = {"fulfilled": "fulfilled", "closed": "closed"}
-_ENDS = {"rejected": "rejected", "cancelled": "cancelled"}
+_STOPS = frozenset({"fulfilled", "closed"})
+_ENDS = frozenset({"rejected", "cancelled"})
 _NEVER = 10 * 366 * 86400
 
 Definitions = Callable[[str, str], tuple[Agreement, Mapping[str, Calendar]]]
@@ -150,9 +150,7 @@ class _Reader:
         elif old == _DECIDING:
             self._stop(Promise.APPROVE, record, f"the answer was: {shown}")
         if new in _ENDS:
-            for facts in self.promises.values():
-                if not facts.stopped and not (facts.promise is Promise.RESPOND and new == "rejected"):
-                    facts.tell(Cancelled(record.at, record.seq, shown))
+            self._end(record, new)
             return
         if new != _DECIDING:
             for task in self._tasks():
@@ -163,6 +161,12 @@ class _Reader:
         elif old in _STOPS and new not in _STOPS:
             self._undo_stop(record)
         self._follow_pauses(record, new)
+
+    def _end(self, record: Record, state: str) -> None:
+        """Nothing is owed any more; only a rejection is an answer, and may keep the promise of one."""
+        for facts in self.promises.values():
+            if not facts.stopped and not (facts.promise is Promise.RESPOND and state == "rejected"):
+                facts.tell(Cancelled(record.at, record.seq, state))
 
     def _tasks(self) -> Iterator[str]:
         tasks = self._now_is.get("tasks")

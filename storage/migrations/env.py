@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
+from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import BigInteger, Text, create_engine
 from sqlmodel import AutoString, SQLModel
 
@@ -13,7 +14,7 @@ import storage.models  # noqa: F401 - fills the metadata
 from storage.columns import Instant, Json
 
 
-def render_item(kind: str, item: Any, autogen: Any) -> str | bool:
+def render_item(kind: str, item: Any, _autogen: AutogenContext) -> str | Literal[False]:
     """Write plain column types into migrations, so that a migration does not change when our classes do."""
     if kind == "type":
         if isinstance(item, Instant):

@@ -37,7 +37,7 @@ async def measure(**more: str) -> float:
             async with httpx.AsyncClient() as client:
                 await _ready(client, f"http://127.0.0.1:{settings['PORT']}/readyz")
             await asyncio.sleep(_IDLE)
-            return psutil.Process(process.pid).memory_info().rss / 1_000_000
+            return float(psutil.Process(process.pid).memory_info().rss / 1_000_000)
         finally:
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Stages that lead through a platform: the same rehearsal, played by signed requests to the Slack app or through Discord.
+"""Stages that lead through a platform: the same rehearsal, by signed requests to the Slack app or through Discord.
 
 What is seen is read back from what the platform would show, so a word that was lost on the way is missing here too.
 """

@@ -38,9 +38,9 @@ async def play(story: Path, surface: str, database: Database) -> Transcript:
 def essence(transcript: Transcript) -> list[tuple[object, ...]]:
     """What must be the same on every surface: who did what, when, to what effect, for which practice."""
     return [
-        (each["at"], each["actor"], each["action"], each["subject"], each["after"], each["practices"])
+        (each.at, each.actor, each.action, each.subject, each.after, each.practices)
         for each in transcript.evidence
-        if not str(each["action"]).startswith("notice.")
+        if not each.action.startswith("notice.")
     ]
 
 
@@ -49,10 +49,14 @@ _told: dict[Path, list[tuple[object, ...]]] = {}
 
 @pytest.mark.parametrize("surface", STAGES)
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.stem)
-async def test_the_story_holds_and_leaves_the_same_evidence(story: Path, surface: str, sqlite: Database) -> None:
+async def test_the_story_holds_and_leaves_the_same_evidence(
+    story: Path, surface: str, sqlite: Database
+) -> None:
     transcript = await play(story, surface, sqlite)
     assert not transcript.failures, transcript.as_text()
-    assert any(each.kind == "expected" for each in transcript.entries), "a story that expects nothing shows nothing"
+    assert any(each.kind == "expected" for each in transcript.entries), (
+        "a story that expects nothing shows nothing"
+    )
     # Compared with the first surface on which this process played it: the evidence is the contract.
     assert essence(transcript) == _told.setdefault(story, essence(transcript))
 
