@@ -194,6 +194,16 @@ def subject(prefix: str) -> Callable[[Run], Run]:
     return note
 
 
+def decisions(prefix: str) -> Callable[[Run], Run]:
+    """Declare a function `(desk) -> references` as what waits for the asker's decision among these tickets."""
+
+    def note(find: Run) -> Run:
+        find.__dict__["__decides__"] = prefix
+        return find
+
+    return note
+
+
 def suggestions(prefix: str) -> Callable[[Run], Run]:
     """Declare a function `(desk) -> options` as what completes references with this prefix."""
 
@@ -240,6 +250,7 @@ class Commands:
         self.by_name: dict[str, Declared] = {}
         self.looks: dict[str, Callable[[str, Desk], Standing]] = {}
         self.suggestions: dict[str, Callable[[Desk], Sequence[Option]]] = {}
+        self.decisions: list[Callable[[Desk], Sequence[str]]] = []
         self.shows: dict[str, str] = {}
         for module in modules:
             for _, function in inspect.getmembers(module, inspect.isfunction):
@@ -258,6 +269,8 @@ class Commands:
                 self.shows[first.kind.prefix] = declared.name
         if suggests := function.__dict__.get("__suggests__"):
             self.suggestions[suggests] = function
+        if function.__dict__.get("__decides__"):
+            self.decisions.append(function)
         if prefix:
             if prefix in self.looks:
                 raise HouseFault(f"two functions look at {prefix}")
@@ -279,12 +292,15 @@ class Commands:
     def find(self, line: str) -> tuple[Declared, str]:
         """The command a line means, and the rest of the line.
 
-        A reference alone shows it; a noun alone explains the noun; `desk` may stand before any command.
+        A reference alone shows it; a noun alone explains the noun; `desk` may stand before any command,
+        and be left out before its own verbs.
         Raises UnknownCommand with the nearest commands.
         """
         words = tokens(line)
         skipped = 0
-        while len(words) - skipped > 1 and _word(words[skipped]) == "desk" and self._begins(words[skipped + 1]):
+        while (
+            len(words) - skipped > 1 and _word(words[skipped]) == "desk" and self._begins(words[skipped + 1])
+        ):
             skipped += 1
         words = words[skipped:]
         if not words:
@@ -296,6 +312,8 @@ class Commands:
         declared = self.by_name.get(f"{first} {second}")
         if declared:
             return declared, line[words[1].end :].strip()
+        if first not in self.nouns and (declared := self.by_name.get(f"desk {first}")):
+            return declared, line[words[0].end :].strip()
         if first in self.nouns:
             ref = reference(second) if second else None
             if ref and ref[:3] in self.shows:
@@ -310,13 +328,18 @@ class Commands:
     def _unknown(self, first: str, second: str) -> UnknownCommand:
         said = f"{first} {second}".strip()
         names = [each.name for each in self.spoken]
-        close = near(said, names)
+        close = of_verb(first, self.spoken) or near(said, names)
         if not close and first in self.nouns:
             close = [name for name in names if name.startswith(f"{first} ")][:3]
         what = f"I do not know “{said[:60]}”."
         if close:
             return UnknownCommand(what, "Did you mean one of these?", [(name, name) for name in close])
         return UnknownCommand(what, "These are the things I can do:", [("Help", "desk help")])
+
+
+def of_verb(verb: str, commands: Iterable[Declared]) -> list[str]:
+    """The names of the commands with this verb, for people who forgot its noun."""
+    return [each.name for each in commands if each.verb == verb][:5]
 
 
 def _word(token: Token) -> str:

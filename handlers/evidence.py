@@ -15,7 +15,7 @@ from config.vocabulary import practices
 from handlers.declare import command
 from handlers.desk import Desk
 from handlers.errors import BadValue
-from handlers.messages import Button, Reply, Table, Tone, Words, facts
+from handlers.messages import Button, Reply, Table, Tone, Words, counted, facts
 from handlers.parsing import AnyRef, WholeNumber, Word
 from handlers.rules.ledger import Record
 from handlers.rules.periods import period
@@ -145,7 +145,7 @@ def verify(asked: Verify, desk: Desk) -> Reply:
     findings = desk.records.ledger.verify()
     if findings.good:
         return Reply(
-            title=f"The ledger holds: {findings.size} records, nothing was changed.",
+            title=f"The ledger holds: {counted(findings.size, 'record')}, nothing was changed.",
             facts=facts(("Root", findings.root), ("Checkpoints", str(findings.checkpoints))),
             text=(
                 "An outsider can check it too: `deskbell evidence export` writes one file and its verifier.",
@@ -170,7 +170,7 @@ def export(asked: Export, desk: Desk) -> Reply:
     words = desk.records.ledger.words_of([record.seq for record in records])
     lines = [json.dumps(_exported(record, words.get(record.seq, {})), sort_keys=True) for record in records]
     return Reply(
-        title=f"{len(records)} records on {asked.ticket}",
+        title=f"{counted(len(records), 'record')} on {asked.ticket}",
         text=("Each line is a record as the ledger holds it.",),
         file=(f"{asked.ticket}.jsonl", "\n".join(lines) + "\n"),
         subject=asked.ticket,

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from handlers.declare import Declared, command
+from handlers.declare import Declared, command, of_verb
 from handlers.desk import Desk
 from handlers.errors import UnknownCommand
-from handlers.messages import Button, Reply, Style, Table, Words, facts
+from handlers.messages import Button, Reply, Style, Table, Words, counted, facts
 from handlers.parsing import Text, near
 from handlers.rules.workflow import UNFINISHED, RequestState
 from storage.models.requests import Request
+
+_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def help_(asked: Help, desk: Desk) -> Reply:
         chosen = [each for each in mine if each.noun == about]
         return Reply(title=f"What you can do with a {about}", table=_table(chosen), buttons=_try(chosen))
     if about:
-        close = near(about, [each.name for each in mine])
+        close = of_verb(about, mine) or near(about, [*desk.commands.nouns, *(each.name for each in mine)])
         raise UnknownCommand(
             f"I do not know “{about[:60]}”.",
             "Perhaps one of these?",
@@ -106,15 +108,15 @@ def home(asked: Home, desk: Desk) -> Reply:
     """See what is open of yours and what waits for you."""
     records = desk.records.requests
     mine, total = records.listed(
-        states=(*UNFINISHED, RequestState.FULFILLED), requester=desk.asker.key, at_most=8
+        states=(*UNFINISHED, RequestState.FULFILLED), requester=desk.asker.key, at_most=_SHOWN
     )
-    held, held_total = records.listed(states=UNFINISHED, assignee=desk.asker.key, at_most=8)
-    waiting = [each for each in _awaiting(desk) if each.requester != desk.asker.key]
+    held, held_total = records.listed(states=UNFINISHED, assignee=desk.asker.key, at_most=_SHOWN)
+    waiting = [ref for decide in desk.commands.decisions for ref in decide(desk)]
     sections = [_section(desk, f"Your open requests ({total})", mine, "You have asked for nothing.")]
     if held_total:
         sections.append(_section(desk, f"In your hands ({held_total})", held, ""))
     if waiting:
-        sections.append(_section(desk, f"Waiting for your decision ({len(waiting)})", waiting, ""))
+        sections.append(_decisions(desk, waiting))
     return Reply(
         title=f"Hello, {desk.asker.name}",
         text=("Here is what is yours. Everything can also be typed: `desk help` shows how.",),
@@ -128,15 +130,13 @@ def home(asked: Home, desk: Desk) -> Reply:
     )
 
 
-def _awaiting(desk: Desk) -> list[Request]:
-    found, _ = desk.records.requests.listed(states=(RequestState.AWAITING_APPROVAL,), at_most=50)
-    return [each for each in found if _asks(desk, each)]
-
-
-def _asks(desk: Desk, request: Request) -> bool:
-    card = desk.look(request.ref).card
-    waits = next((fact.value for fact in card.facts if fact.label == "Waits for"), ())
-    return any(getattr(part, "person", None) == desk.asker.key for part in waits)
+def _decisions(desk: Desk, refs: Sequence[str]) -> Reply:
+    shown = refs[:_SHOWN]
+    return Reply(
+        title=f"Waiting for your decision ({len(refs)})",
+        table=Table(columns=("What",), rows=tuple(((desk.look(ref).card.title,),) for ref in shown)),
+        buttons=tuple(Button(label=f"Show {ref}", line=ref) for ref in shown[:3]),
+    )
 
 
 def _section(desk: Desk, title: str, requests: Sequence[Request], empty: str) -> Reply:
@@ -173,7 +173,7 @@ def status(asked: Status, desk: Desk) -> Reply:
                 ", ".join(f"{count} {state}" for state, count in sorted(waiting.items())) or "none",
             ),
             ("Moments overdue", str(overdue)),
-            ("Evidence", f"{head.size} records"),
+            ("Evidence", counted(head.size, "record")),
             ("Policy", f"version {desk.policy.version}"),
         ),
         as_of=desk.now,

@@ -173,6 +173,11 @@ def facts(*pairs: tuple[str, Part | Iterable[Part] | None]) -> tuple[Fact, ...]:
     )
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 record`, `2 records`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def flat(words: Iterable[Part], zone_text: str = "%Y-%m-%d %H:%M UTC") -> str:
     """Words as plain text: instants in UTC, people by name. For logs, fallbacks and files."""
     return "".join(

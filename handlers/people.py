@@ -133,8 +133,8 @@ def erase(asked: Erase, desk: Desk) -> Outcome:
         reply=Reply(
             title=f"Erased: {words} texts, the answers of {len(requests)} requests, {copies} copies.",
             text=(
-                "Cards are drawn anew. Other messages that a chat platform has must be deleted there, older "
-                + "backups too, and the name in people.yaml is yours to remove.",
+                "Cards are drawn anew. What else a chat platform has must be deleted there, and older backups too.",
+                " The name in people.yaml is yours to remove.",
             ),
             tone=Tone.GOOD,
         ),

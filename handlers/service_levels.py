@@ -30,6 +30,7 @@ from handlers.messages import (
     ToPerson,
     ToRoom,
     Words,
+    counted,
     facts,
 )
 from handlers.parsing import AnyRef, Text, Word, quoted
@@ -532,7 +533,7 @@ def breaches(asked: Breaches, desk: Desk) -> Reply:
     rows = desk.records.clocks.broken(span.since, span.until, desk.now, **scope.where)
     shown = rows[:20]
     return Reply(
-        title=f"{len(rows)} broken promises for {scope.name}, {span.name}",
+        title=f"{counted(len(rows), 'broken promise')} for {scope.name}, {span.name}",
         tone=Tone.GOOD if not rows else Tone.PLAIN,
         table=Table(
             columns=("Ticket", "Promise", "Broken", "Now"),

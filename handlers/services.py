@@ -10,7 +10,7 @@ from config.policy import Service
 from handlers.access import people_in
 from handlers.declare import command
 from handlers.desk import Desk
-from handlers.messages import Button, Part, Reply, Table, Words, facts
+from handlers.messages import Button, Part, Reply, Table, Words, counted, facts
 from handlers.parsing import ServiceKey, Text
 from handlers.rules.moments import show_duration
 
@@ -39,7 +39,7 @@ def list_services(asked: List, desk: Desk) -> Reply:
         if wanted in f"{each.key} {each.name} {each.description}".lower()
     ]
     return Reply(
-        title=f"{len(found)} services",
+        title=counted(len(found), "service"),
         table=Table(
             columns=("Service", "What it is", "You can ask for"),
             rows=tuple(

@@ -7,11 +7,20 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from config.policy import Role
-from handlers.declare import Standing, command, subject, suggestions
+from handlers.declare import Standing, command, decisions, subject, suggestions
 from handlers.desk import Desk
 from handlers.messages import Button, Option, Reply, Table, Words
 from handlers.parsing import Choice, RequestRef, Text, WholeNumber, quoted
-from handlers.requests.shared import PREFIX, card, find, offering_of, own_buttons, promise_words, room_of
+from handlers.requests.shared import (
+    PREFIX,
+    card,
+    find,
+    offering_of,
+    own_buttons,
+    promise_words,
+    room_of,
+    seats_of,
+)
 from handlers.rules.workflow import UNFINISHED, RequestState
 from storage.models.requests import Request
 
@@ -56,6 +65,17 @@ def suggest(desk: Desk) -> Sequence[Option]:
     ):
         found.update({each.number: each for each in part})
     return [Option(label=f"{each.ref} {each.summary}"[:100], value=each.ref) for each in found.values()]
+
+
+@decisions(PREFIX)
+def waiting_for(desk: Desk) -> Sequence[str]:
+    """The requests that wait for the asker's approval, the oldest first."""
+    found, _ = desk.records.requests.listed(states=(RequestState.AWAITING_APPROVAL,), at_most=1000)
+    return [
+        each.ref
+        for each in reversed(found)
+        if desk.asker.key in {seat.person for seat in seats_of(desk, each)}
+    ]
 
 
 @command("request show", params=Show)

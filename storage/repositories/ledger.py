@@ -118,6 +118,7 @@ class Ledger:
         """What people wrote in these records, by `seq` and name; what was erased is not there."""
         found: dict[int, dict[str, str]] = {}
         wanted = select(_words.c.seq, _words.c.name, _words.c.text).where(_words.c.seq.in_(seqs))
+        wanted = wanted.order_by(_words.c.seq, _words.c.name)
         for seq, name, written in self._session.execute(wanted):
             found.setdefault(seq, {})[name] = written
         return found

@@ -72,8 +72,8 @@ def calendar(asked: Calendar, desk: Desk) -> Reply:
     )
 
 
-_ERRORS: dict[str, Callable[[], BaseException]] = {
-    each.__name__: each  # type: ignore[misc]
+_ERRORS: dict[str, type[Exception]] = {
+    each.__name__: each
     for each in (
         ValueError, KeyError, TypeError, AttributeError, RuntimeError, ZeroDivisionError, RecursionError,
         AssertionError, NotImplementedError, MemoryError, OSError, UnicodeError, StopIteration,

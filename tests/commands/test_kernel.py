@@ -17,6 +17,8 @@ from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel
 
+from bot.clock import VirtualClock
+from config.policy import Account
 from handlers import registry
 from handlers.declare import Commands, Declared, distribute, understand
 from handlers.errors import DeskError, UnknownCommand
@@ -26,7 +28,7 @@ from storage import database as store
 from storage.database import Database, StoreUnavailable
 from storage.models.people import AccountRow, PersonRow
 from tests.commands import probes
-from tests.harness.house import MONDAY, Talk
+from tests.harness.house import MONDAY, Talk, _prepare
 from tests.harness.postgres import PostgresServer
 
 COMMANDS = registry.load()
@@ -98,7 +100,10 @@ ALL = {
         ("probe kinds REQ-7 me", {"request": "REQ-7", "person": "staff"}),
         ("probe kinds REQ-7 @me the rest", {"request": "REQ-7", "person": "staff", "text": "the rest"}),
         ("probe kinds REQ-7 me 4 apples", {"request": "REQ-7", "person": "staff", "count": "4", "text": "apples"}),
-        ("probe kinds REQ-7 me one\ntwo\n\nthree", {"request": "REQ-7", "person": "staff", "text": "one\ntwo\n\nthree"}),
+        (
+            "probe kinds REQ-7 me one\ntwo\n\nthree",
+            {"request": "REQ-7", "person": "staff", "text": "one\ntwo\n\nthree"},
+        ),
         (
             'probe kinds REQ-7 me he said "yes please" twice',
             {"request": "REQ-7", "person": "staff", "text": 'he said "yes please" twice'},
@@ -149,7 +154,10 @@ def test_a_thread_stands_in_for_the_reference(
     [
         ("probe kinds INC-7 agent", "request", "“INC-7” is not a reference. Write it like REQ-7."),
         ("probe kinds REQ-7 agnt", "person", "I do not know anyone called “agnt”. Did you mean @agent?"),
-        ("probe kinds REQ-7 @slack:T1:U9", "person", "I have not met the person you mention. Ask them to type `desk whoami` once."),
+        (
+            "probe kinds REQ-7 @slack:T1:U9", "person",
+            "I have not met the person you mention. Ask them to type `desk whoami` once.",
+        ),
         ("probe kinds REQ-7 agent count:12", "count", "“12” is not a whole number from 1 to 9."),
         ("probe kinds REQ-7 agent size:huge", "size", "“huge” is not one of big, small. Choose one of these."),
         ("probe kinds", "request", ""),
@@ -341,18 +349,12 @@ def test_whom_nobody_named_is_refused_when_the_policy_says_so(quick_talk: Talk, 
 def test_a_guest_whom_nobody_named_is_refused_and_a_named_one_is_staff_at_most(quick_talk: Talk) -> None:
     assert from_chat(quick_talk, "desk whoami", guest=True).title == "I do not know this account."
     owner = quick_talk.policy.people["owner"]
-    account = replace_account("slack", "T1", "U1")
+    account = Account(platform="slack", workspace="T1", user="U1")
     named = replace(owner, accounts=(account,))
     quick_talk.policy = replace(quick_talk.policy, people={**quick_talk.policy.people, "owner": named})
     assert dict(understood(from_chat(quick_talk, "desk whoami")))["Roles"].startswith("admin")
     assert dict(understood(from_chat(quick_talk, "desk whoami", guest=True)))["Roles"] == "staff"
     assert from_chat(quick_talk, "evidence verify", guest=True).title == "This is for managers."
-
-
-def replace_account(platform: str, workspace: str, user: str) -> Any:
-    from config.policy import Account
-
-    return Account(platform=platform, workspace=workspace, user=user)
 
 
 def test_nobody_speaks_in_the_desks_own_voice(quick_talk: Talk) -> None:
@@ -433,8 +435,6 @@ def test_a_refusal_has_no_key_and_may_be_tried_again(quick_talk: Talk) -> None:
 def test_two_commands_that_lock_each_other_out_are_both_carried_out(
     postgres_server: PostgresServer, policy: Any
 ) -> None:
-    from tests.harness.house import VirtualClock, _prepare
-
     with postgres_server.database(postgres_server.template("desk", _prepare)) as url:
         database = Database(url)
         talk = with_probes(Talk(database, policy, VirtualClock(MONDAY)))
@@ -455,8 +455,6 @@ def test_two_commands_that_lock_each_other_out_are_both_carried_out(
 def test_a_postgresql_that_is_away_is_said_and_nothing_is_written(
     postgres_server: PostgresServer, policy: Any
 ) -> None:
-    from tests.harness.house import VirtualClock, _prepare
-
     with postgres_server.database(postgres_server.template("desk", _prepare)) as url:
         database = Database(url)
         name = str(database.url.database)
@@ -476,8 +474,6 @@ def test_a_postgresql_that_is_away_is_said_and_nothing_is_written(
 def test_an_sqlite_that_another_program_holds_is_said_and_nothing_is_written(
     sqlite: Database, policy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.harness.house import VirtualClock
-
     monkeypatch.setattr(store, "_PATIENCE_MS", 100)
     talk = Talk(sqlite, policy, VirtualClock(MONDAY))
     other = sqlite3.connect(str(sqlite.url.database), isolation_level=None)

@@ -24,7 +24,7 @@ def chat(talk: Talk, account: dict[str, str], line: str, name: str = "Nina Neuma
     """What somebody hears who speaks from an account on a chat platform."""
     talk.dispatcher.platforms = ("slack", "discord", "console")
     command = talk.command("nobody", line)
-    said_by = Sender(**account, name=name, **sender)
+    said_by = Sender(**{**account, "name": name, **sender})
     place = Place(platform=account["platform"], channel="C1")
     return talk.dispatcher.run(command.model_copy(update={"sender": said_by, "place": place}))
 

@@ -1,0 +1,204 @@
+"""Does the evidence tell what happened, cover the practices, and show when somebody tampered with it?"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sqlalchemy import text
+
+from config.vocabulary import practices, process_areas
+from handlers.messages import Reply, Tone, flat
+from tests.harness.house import Talk
+
+
+def rows(reply: Reply) -> list[list[str]]:
+    """A reply's table as plain text."""
+    assert reply.table is not None, reply
+    return [[flat(cell) for cell in row] for row in reply.table.rows]
+
+
+def ask_and_take(talk: Talk) -> None:
+    """One request that an agent holds."""
+    talk.say("staff", "request new question why?")
+    talk.say("agent", "request take REQ-1")
+
+
+# The story of a ticket ---------------------------------------------------------------------------------
+
+
+def test_a_trail_tells_who_did_what_when_and_what_for(talk: Talk) -> None:
+    ask_and_take(talk)
+    told = rows(talk.say("staff", "evidence trail REQ-1"))
+    assert [row[0] for row in told] == [f"#{number}" for number in range(1, len(told) + 1)]
+    assert told[0][1:] == [
+        "2026-11-23 08:00 UTC", "Sam Staff", "request.received (priority P4, state open)",
+        "question: why?; summary: Question: why?", "SD SP 3.1",
+    ]  # fmt: skip
+    assert ["Alex Agent", "request.taken (assignee agent, state in-progress)"] in [row[2:4] for row in told]
+
+
+def test_in_its_thread_a_trail_needs_no_reference(quick_talk: Talk) -> None:
+    ask_and_take(quick_talk)
+    assert quick_talk.say("agent", "evidence trail", thread="REQ-1").subject == "REQ-1"
+
+
+def test_a_long_trail_begins_with_the_newest_and_leads_back(quick_talk: Talk) -> None:
+    quick_talk.say("staff", "request new question why?")
+    for number in range(25):
+        quick_talk.say("agent", f"request comment REQ-1 word {number}")
+    seen: list[str] = []
+    line: str | None = "evidence trail REQ-1"
+    while line:
+        page = quick_talk.say("agent", line)
+        seen = [row[0] for row in rows(page)] + seen
+        line = next((button.line for button in page.buttons if button.label == "Earlier"), None)
+    assert seen == [f"#{record.seq}" for record in quick_talk.evidence("REQ-1")]
+
+
+@pytest.mark.parametrize("command", ["trail", "export"])
+def test_the_story_of_a_ticket_is_for_those_who_may_see_it(quick_talk: Talk, command: str) -> None:
+    quick_talk.say("manager", "request new question why?")
+    assert quick_talk.say("staff", f"evidence {command} REQ-1").title.startswith("REQ-1 is between")
+    assert quick_talk.say("staff", f"evidence {command} REQ-9").title == "There is no REQ-9."
+    assert quick_talk.say("staff", f"evidence {command} INC-1").title == "There is no INC-1."
+
+
+def test_an_exported_story_holds_every_record_with_its_hashes(talk: Talk) -> None:
+    ask_and_take(talk)
+    talk.say("agent", "request comment REQ-1 two\nlines, “quotes” and 🔔")
+    file = talk.say("staff", "evidence export REQ-1").file
+    assert file is not None
+    name, content = file
+    assert name == "REQ-1.jsonl"
+    told = [json.loads(line) for line in content.splitlines()]
+    kept = talk.evidence("REQ-1")
+    assert [(each["seq"], each["hash"], each["action"]) for each in told] == [
+        (record.seq, record.hash, record.action) for record in kept
+    ]
+    assert {"comment": "two\nlines, “quotes” and 🔔"} in [each["words"] for each in told]
+
+
+# Coverage ----------------------------------------------------------------------------------------------
+
+
+def test_coverage_counts_what_is_on_file_and_shows_the_newest(talk: Talk) -> None:
+    ask_and_take(talk)
+    talk.wait(minutes=30)
+    talk.say("agent", "request fulfil REQ-1")
+    shown = talk.say("manager", "evidence coverage")
+    on_file = {row[0]: row for row in rows(shown)}
+    assert set(on_file) == {"SD SP 3.1", "WMC SP 1.1", "WMC SP 1.2"} & set(on_file)
+    assert on_file["SD SP 3.1"][2:4] == ["3", "2026-11-23 08:30 UTC"]
+    assert "not a rating" in flat(shown.text)
+
+
+@pytest.mark.parametrize("area", [code for code in process_areas() if code in ("IRP", "SD", "SCON", "CM")])
+def test_an_area_shows_every_practice_and_says_where_there_was_no_occasion(
+    quick_talk: Talk, area: str
+) -> None:
+    ask_and_take(quick_talk)
+    shown = rows(quick_talk.say("manager", f"evidence coverage {area.lower()} within:quarter"))
+    assert [row[0] for row in shown] == [code for code, each in practices().items() if each.area == area]
+    for code, _, count, newest, sample in shown:
+        on_file = code == "SD SP 3.1"
+        assert (count == "no occasion yet") is not on_file
+        assert bool(newest) is bool(sample) is on_file
+
+
+def test_a_sample_of_coverage_is_a_record_for_that_practice(quick_talk: Talk) -> None:
+    ask_and_take(quick_talk)
+    for code, _, _, _, sample in rows(quick_talk.say("manager", "evidence coverage")):
+        record = next(each for each in quick_talk.evidence("REQ-1") if f"#{each.seq}" == sample)
+        assert code in record.practices
+
+
+def test_a_period_bounds_what_is_covered(quick_talk: Talk) -> None:
+    ask_and_take(quick_talk)
+    assert rows(quick_talk.say("manager", "evidence coverage within:last-month")) == []
+    quick_talk.wait(days=60)
+    assert not rows(quick_talk.say("manager", "evidence coverage within:today"))
+    assert rows(quick_talk.say("manager", "evidence coverage within:2026-11"))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("evidence coverage XYZ", "“XYZ” is no process area."),
+        ("evidence coverage within:never", "“never” is not a period I know."),
+        ("evidence coverage within:2027-05", "2027-05 has not begun yet."),
+    ],
+)
+def test_what_coverage_cannot_mean_is_said(quick_talk: Talk, line: str, said: str) -> None:
+    refused = quick_talk.say("manager", line)
+    assert refused.tone is Tone.BAD
+    assert refused.title.startswith(said)
+
+
+# Proof -------------------------------------------------------------------------------------------------
+
+
+def tamper(talk: Talk, statement: str) -> None:
+    """Change the store behind the desk's back, as its administrator could."""
+    with talk.database.engine.begin() as connection:
+        if talk.database.is_sqlite:
+            for what in ("updated", "deleted", "replaced"):
+                connection.execute(text(f"DROP TRIGGER IF EXISTS evidence_is_not_{what}"))
+            connection.execute(text("PRAGMA defer_foreign_keys=ON"))
+        else:
+            connection.execute(text("ALTER TABLE evidence DISABLE TRIGGER ALL"))
+        connection.execute(text(statement))
+
+
+def test_an_untouched_ledger_holds(talk: Talk) -> None:
+    ask_and_take(talk)
+    said = talk.say("manager", "evidence verify")
+    assert said.tone is Tone.GOOD
+    with talk.database.reading() as session:
+        size = session.execute(text("SELECT count(*) FROM evidence")).scalar()
+    assert said.title == f"The ledger holds: {size} records, nothing was changed."
+
+
+def test_the_store_itself_refuses_to_change_evidence(talk: Talk) -> None:
+    ask_and_take(talk)
+    for statement in ("UPDATE evidence SET actor = 'owner'", "DELETE FROM evidence"):
+        with (
+            pytest.raises(Exception, match="evidence is only ever added"),
+            talk.database.engine.begin() as store,
+        ):
+            store.execute(text(statement))
+    assert talk.say("manager", "evidence verify").tone is Tone.GOOD
+
+
+@pytest.mark.parametrize(
+    ("statement", "bad"),
+    [
+        ("UPDATE evidence SET actor = 'owner' WHERE seq = 2", 2),
+        ("UPDATE evidence SET at = at + 60000000 WHERE seq = 1", 1),
+        ("""UPDATE evidence SET after = replace(after, 'P4', 'P1') WHERE seq = 1""", 1),
+        ("UPDATE evidence SET practices = '[]' WHERE seq = 3", 3),
+        ("UPDATE words SET text = 'something else' WHERE seq = 1 AND name = 'question'", 1),
+        ("DELETE FROM evidence WHERE seq = (SELECT max(seq) FROM evidence)", None),
+        ("UPDATE ledger_head SET size = size - 1", None),
+    ],
+)
+def test_whatever_was_tampered_with_is_found_and_named(talk: Talk, statement: str, bad: int | None) -> None:
+    ask_and_take(talk)
+    tamper(talk, statement)
+    said = talk.say("manager", "evidence verify")
+    assert said.tone is Tone.BAD
+    assert said.title.startswith("The ledger does not hold: record ")
+    if bad is not None:
+        assert said.title.endswith(f" {bad}")
+    assert flat(said.text)
+
+
+def test_only_managers_have_the_ledger_checked(quick_talk: Talk) -> None:
+    refused = quick_talk.say("agent", "evidence verify")
+    assert (refused.title, flat(refused.text)) == (
+        "This is for managers.", f"{quick_talk.policy.people['manager'].name} can do it; ask them.",
+    )  # fmt: skip
+
+
+def test_without_a_signature_there_is_no_checkpoint_to_show(quick_talk: Talk) -> None:
+    assert quick_talk.say("staff", "evidence checkpoint").title == "Nothing was signed yet."
