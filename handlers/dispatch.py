@@ -36,6 +36,10 @@ _ANSWERS_AT_MOST = 64_000
 T = TypeVar("T")
 
 
+class _Stranger(NotAllowed):
+    """The desk has not met this account yet."""
+
+
 class Dispatcher:
     """Carries out commands. `platforms` are the connected ones, best first; `now` reads the clock."""
 
@@ -94,7 +98,13 @@ class Dispatcher:
     def _run(self, command: Command, log_reference: str) -> Reply:
         command = _taken_in(command)
         declared, rest = self.commands.find(command.line)
-        self._again(lambda: self._meet_if_new(command.sender, declared))
+        try:
+            return self._obeyed(declared, rest, command, log_reference)
+        except _Stranger:
+            self._again(lambda: self._meet(command.sender, declared))
+            return self._obeyed(declared, rest, command, log_reference)
+
+    def _obeyed(self, declared: Declared, rest: str, command: Command, log_reference: str) -> Reply:
         if not declared.changes:
             with self.database.reading() as session:
                 desk = self._desk(command, Records(session), log_reference, strangers=declared.strangers)
@@ -200,7 +210,7 @@ class Dispatcher:
         directory.admit(command.sender, strangers)
         asker = directory.who(command.sender)
         if asker is None:
-            raise NotAllowed("I do not know this account.")
+            raise _Stranger("I do not know this account.")
         return Desk(
             now=now or self.now(),
             asker=asker,
@@ -215,14 +225,9 @@ class Dispatcher:
             prefer=prefer or command.sender.platform,
         )
 
-    def _meet_if_new(self, sender: Sender, declared: Declared) -> None:
-        if sender == DESK:
-            return
+    def _meet(self, sender: Sender, declared: Declared) -> None:
         with self.database.reading() as session:
-            directory = Directory(self.policy(), Records(session), self.platforms)
-            if directory.who(sender) is not None:
-                return
-            directory.admit(sender, declared.strangers)
+            Directory(self.policy(), Records(session), self.platforms).admit(sender, declared.strangers)
         with self.database.writing() as session:
             records = Records(session)
             directory = Directory(self.policy(), records, self.platforms)

@@ -47,7 +47,7 @@ def _parts(said: object) -> object:
         return (said,) if said else ()
     if isinstance(said, Moment | Who):
         return (said,)
-    return said
+    return tuple(part for part in said if part != "") if isinstance(said, tuple | list) else said
 
 
 Words = Annotated[tuple[Part, ...], BeforeValidator(_parts)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from config.policy import Offering, Role, Stage
+from config.policy import Offering, Promise, Role, Stage
 from handlers import definitions
 from handlers.access import Person, is_away, people_in
 from handlers.declare import Change, Due, Outcome
@@ -27,6 +27,7 @@ from handlers.messages import (
     facts,
 )
 from handlers.rules.approval import Seat, seats, stage_at
+from handlers.rules.promises import moves_clocks
 from handlers.rules.workflow import FINAL, UNFINISHED, WORKABLE, RequestState, require_move
 from storage.models.requests import Request, RequestTask
 
@@ -184,8 +185,15 @@ def done(
         cards=(Card(subject=request.ref, room=room_of(desk, request)),) if redraw else (),
         due=due,
         undue=undue,
-        follow=(f"sla refresh {request.ref}", *follow),
+        follow=(*_clocks_to_read(desk, request, changes), *follow),
     )
+
+
+def _clocks_to_read(desk: Desk, request: Request, changes: Sequence[Change]) -> tuple[str, ...]:
+    rows = desk.records.clocks.of(request.ref)
+    unanswered = any(row.open and row.promise == Promise.RESPOND for row in rows)
+    moved = any(moves_clocks(each.action, each.before, each.after, unanswered) for each in changes)
+    return (f"sla refresh {request.ref}",) if moved else ()
 
 
 def _words(text: Iterable[Part] | str) -> tuple[Part, ...]:

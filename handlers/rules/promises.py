@@ -39,6 +39,20 @@ Definitions = Callable[[str, str], tuple[Agreement, Mapping[str, Calendar]]]
 """(agreement key, version) → the agreement and its calendars as they were then."""
 
 
+def moves_clocks(
+    action: str, before: Mapping[str, object] | None, after: Mapping[str, object] | None, unanswered: bool
+) -> bool:
+    """Whether something that happened to a ticket can move one of its clocks; `unanswered`: respond still runs.
+
+    Most of what happens, such as a further comment, does not, and then a long history need not be read.
+    """
+    was, now = before or {}, after or {}
+    if any(was.get(key) != now[key] for key in ("state", "priority", "agreement_version") if key in now):
+        return True
+    verb = action.partition(".")[2]
+    return verb == "task_done" or (unanswered and verb in ANSWERS)
+
+
 @dataclass(frozen=True)
 class Clock:
     """One promise on one ticket, read: its name (`resolve`, `fulfil-step order`), its target's goal, the reading."""

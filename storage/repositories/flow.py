@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, delete, func, insert, literal, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, insert, literal, or_, select, update
 from sqlmodel import Session, col
 
 from storage.models.flow import Counter, Definition, DueRow, InboxRow, Installation, Post
@@ -20,6 +20,10 @@ _due = DueRow.metadata.tables["due"]
 HELD = "held"
 """The fact by which nothing leaves and nothing is rung: this copy was restored and not yet released."""
 
+_inbox = InboxRow.metadata.tables["inbox"]
+# Built once: every command asks and records, and building a statement costs more than running it.
+_ANSWER = select(_inbox.c.answer).where(_inbox.c.key == bindparam("wanted"))
+_RECORD = insert(_inbox)
 _RANKS = (0, 1)  # named one by one, so that each question is one range of an index
 
 
@@ -44,11 +48,11 @@ class Inbox:
 
     def answer(self, key: str) -> Any | None:
         """The answer that was given to this key, or None when it is new."""
-        return self._session.scalar(select(col(InboxRow.answer)).where(col(InboxRow.key) == key))
+        return self._session.connection().execute(_ANSWER, {"wanted": key}).scalar()
 
     def record(self, key: str, at: datetime, answer: Any) -> None:
         """Keep the answer. Raises IntegrityError when another transaction answered the same key first."""
-        self._session.execute(insert(InboxRow).values(key=key, at=at, answer=answer))
+        self._session.connection().execute(_RECORD, {"key": key, "at": at, "answer": answer})
 
     def forget(self, before: datetime) -> int:
         """Drop keys so old that no platform repeats them; returns how many."""
