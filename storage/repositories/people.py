@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlmodel import Session, col
 from sqlmodel import select as select_models
 
 from storage.models.people import AccountRow, LinkCode, PersonRow
+
+# Asked by nearly every command, and so built once: building a statement costs more than running it.
+_ACCOUNTS_OF = (
+    select_models(AccountRow)
+    .where(col(AccountRow.person) == bindparam("wanted"))
+    .order_by(col(AccountRow.platform))
+)
+_PERSON_OF = select(col(AccountRow.person)).where(
+    col(AccountRow.platform) == bindparam("on"),
+    col(AccountRow.workspace) == bindparam("within"),
+    col(AccountRow.user) == bindparam("of"),
+)
 
 
 class People:
@@ -24,11 +36,7 @@ class People:
 
     def accounts_of(self, person: str) -> Sequence[AccountRow]:
         """A person's accounts, in a fixed order."""
-        return self._session.exec(
-            select_models(AccountRow)
-            .where(col(AccountRow.person) == person)
-            .order_by(col(AccountRow.platform))
-        ).all()
+        return self._session.exec(_ACCOUNTS_OF, params={"wanted": person}).all()
 
     def person(self, key: str) -> PersonRow | None:
         """Somebody no policy names."""
@@ -57,13 +65,8 @@ class People:
 
     def person_of_account(self, platform: str, workspace: str, user: str) -> str | None:
         """The person behind an account the desk has met."""
-        return self._session.scalar(
-            select(col(AccountRow.person)).where(
-                col(AccountRow.platform) == platform,
-                col(AccountRow.workspace) == workspace,
-                col(AccountRow.user) == user,
-            )
-        )
+        asked = {"on": platform, "within": workspace, "of": user}
+        return self._session.connection().execute(_PERSON_OF, asked).scalar()
 
     def put_code(self, code: LinkCode) -> None:
         """Keep a code; earlier ones of the same person are void."""

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlmodel import Session, col
 from sqlmodel import select as select_models
 
 from storage.models.requests import Request, RequestTask, RequestVote
+
+# Asked by nearly every command on a request, and so built once.
+_VOTES = (
+    select_models(RequestVote)
+    .where(col(RequestVote.request) == bindparam("wanted"))
+    .order_by(col(RequestVote.at))
+)
+_TASKS = (
+    select_models(RequestTask)
+    .where(col(RequestTask.request) == bindparam("wanted"))
+    .order_by(col(RequestTask.place))
+)
 
 
 class Requests:
@@ -32,17 +44,11 @@ class Requests:
 
     def votes(self, number: int) -> Sequence[RequestVote]:
         """Votes on a request, in order of time."""
-        return self._session.exec(
-            select_models(RequestVote).where(col(RequestVote.request) == number).order_by(col(RequestVote.at))
-        ).all()
+        return self._session.exec(_VOTES, params={"wanted": number}).all()
 
     def tasks(self, number: int) -> Sequence[RequestTask]:
         """Tasks of a request, in order."""
-        return self._session.exec(
-            select_models(RequestTask)
-            .where(col(RequestTask.request) == number)
-            .order_by(col(RequestTask.place))
-        ).all()
+        return self._session.exec(_TASKS, params={"wanted": number}).all()
 
     def listed(
         self,
