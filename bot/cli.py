@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bot import logs
 from bot.checkpoints import CheckpointRefused
-from bot.wiring import House, OldSchema, build
+from bot.wiring import House, OldSchema, build, secrets_of
 from config.loading import PolicyErrors, load
 from config.settings import SettingsErrors, read_settings
 from storage.database import StoreUnavailable
@@ -51,7 +51,7 @@ def _house(migrated: bool = True) -> Iterator[House]:
     """A house from the environment; what is wrong with settings, policy or store is said without a traceback."""
     try:
         settings = read_settings()
-        logs.configure(settings.log == "json", settings.log_level)
+        logs.configure(settings.log == "json", settings.log_level, secrets_of(settings))
         house = build(settings)
         house.policy_or_errors()
         if migrated:

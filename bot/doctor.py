@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from importlib.metadata import version
@@ -24,6 +25,7 @@ from storage.unit_of_work import Records
 _LATE = timedelta(minutes=2)
 _ROOM = 1 << 30
 _SLACK = timedelta(seconds=5)
+_PATIENCE_MS = 1000
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ def examine(house: House) -> list[Finding]:
     if findings[0].good:
         findings += [_schema(house)]
         findings += list(_store(house))
+        if house.database.is_sqlite:
+            findings.append(_locks(house))
         if findings[1].good:
             with house.database.reading() as session:
                 records = Records(session)
@@ -109,8 +113,24 @@ def _sqlite(ask: Callable[[str], str]) -> Iterator[Finding]:
     )
     keys = ask("PRAGMA foreign_keys")
     yield Finding("foreign keys", keys == "1", "on" if keys == "1" else "off", "Report this as a bug.")
+    patience = int(ask("PRAGMA busy_timeout"))
+    yield Finding("waiting for locks", patience >= _PATIENCE_MS, f"{patience} ms", "Report this as a bug.")
     whole = ask("PRAGMA quick_check")
     yield Finding("pages", whole == "ok", whole, "Stop the desk and restore a backup.")
+
+
+def _locks(house: House) -> Finding:
+    """Whether a transaction that may write keeps others out from its beginning."""
+    path = str(house.database.url.database)
+    stranger = closing(sqlite3.connect(path, timeout=0, isolation_level=None))
+    with house.database.writing() as session, stranger as other:
+        session.connection()  # only now does its transaction begin
+        try:
+            other.execute("BEGIN IMMEDIATE")
+            alone = False
+        except sqlite3.OperationalError:
+            alone = True
+    return Finding("BEGIN IMMEDIATE", alone, "on" if alone else "off", "Report this as a bug.")
 
 
 def _held(_house: House, records: Records) -> Finding:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 
 _SECRETS = re.compile(
     r"xox[a-z]-[\w-]+|xapp-[\w-]+|(?i:bearer\s+)[\w.~+/=-]+|https://hooks\.slack\.com/\S+"
-    r"|(?i:(?:token|secret|password|authorization|signature)[\"']?\s*[:=]\s*[\"']?)[^\s\"',}]+"
+    r"|(?i:(?:token|secret|password|authorization|signature)[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic|bot)\s+)?)[^\s\"',}]+"
     r"|://[^/\s:@]+:[^/\s:@]+@|[\w-]{23,28}\.[\w-]{6}\.[\w-]{27,40}"
 )
+_SECRET_AT_LEAST = 4  # characters; a shorter one would cut every other word
 
 
 def redact(text: str) -> str:
@@ -22,23 +24,49 @@ def redact(text: str) -> str:
     return _SECRETS.sub("[redacted]", text)
 
 
-def _redactor(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {key: redact(value) if isinstance(value, str) else value for key, value in event.items()}
+class _Redactor:
+    """Cuts secrets out of a line, however deep they lie: by their looks, and the desk's own by their value."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        known = {
+            form for each in secrets if len(each) >= _SECRET_AT_LEAST for form in (each, quote(each, safe=""))
+        }
+        self._known = re.compile("|".join(map(re.escape, sorted(known, key=len, reverse=True))) or r"(?!)")
+
+    def __call__(self, _logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {key: self._clean(value) for key, value in event.items()}
+
+    def _clean(self, value: Any) -> Any:
+        match value:
+            case str():
+                return redact(self._known.sub("[redacted]", value))
+            case Mapping():
+                return {key: self._clean(each) for key, each in value.items()}
+            case list() | tuple() | set() | frozenset():
+                return [self._clean(each) for each in value]
+            case None | bool() | int() | float():
+                return value
+            case _:
+                return self._clean(str(value))
 
 
-def configure(as_json: bool, level: str = "info") -> None:
-    """Send our lines and the libraries' to standard error, as text for people or as JSON for machines."""
+def configure(as_json: bool, level: str = "info", secrets: Iterable[str] = ()) -> None:
+    """Send our lines and the libraries' to standard error, as text for people or as JSON for machines.
+
+    `secrets` are values that no line may hold, whatever they look like.
+    """
+    redactor = _Redactor(secrets)
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[structlog.types.Processor] = (
-        [structlog.processors.format_exc_info, _redactor, structlog.processors.JSONRenderer()]
+        [structlog.processors.format_exc_info, redactor, structlog.processors.JSONRenderer()]
         if as_json
         else [
             structlog.processors.format_exc_info,
-            _redactor,
+            redactor,
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
             ),

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
+from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
 from bot.adapters.console.app import ConsoleAdapter
@@ -239,6 +240,12 @@ class House:
 def build(settings: Settings, clock: Clock | None = None) -> House:
     """A house for these settings, on the machine's clock unless another is given."""
     return House(settings, clock or SystemClock())
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """Every value of these settings that no log may hold."""
+    values = [value.get_secret_value() for value in vars(settings).values() if isinstance(value, SecretStr)]
+    return [*values, make_url(settings.database_url.get_secret_value()).password or ""]
 
 
 def _secret(value: SecretStr | None) -> str:
