@@ -109,7 +109,7 @@ async def test_a_person_is_chosen_as_slack_chooses_people(desk: OnSlack):
     view = fake.view("U0STAFF")
     assert view.inputs["who"]["element"]["type"] == "users_select"
     await fake.submit(view, right | {"who": fake.person("U0STRANGER")})
-    assert "do not know anyone" in view.problems["who"]
+    assert "have not met the person" in view.problems["who"]
     await fake.submit(view, right)
     assert "agent|2026-12-24|3|shelf-7|hello" in view.text
 
