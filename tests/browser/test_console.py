@@ -83,6 +83,21 @@ def test_a_newcomers_first_minute(visitor):
     expect(line(page)).to_be_focused()
 
 
+def test_what_is_typed_while_a_form_asks_anew_is_kept(visitor):
+    page = visitor("/console/staff/requests")
+    say(page, "/request new laptop")
+    form = page.get_by_role("form", name="Ask for: Laptop")
+    held = []
+    page.route("**/-/draft", lambda route: held.append(route))
+    form.get_by_label("Which model?").select_option("Strong 16 inch")
+    expect(form.get_by_label("What needs the strong one?")).to_have_count(0)
+    form.get_by_label("When do you need it?").fill("2030-01-15")
+    with page.expect_response("**/-/draft"):
+        held[0].continue_()
+    expect(form.get_by_label("What needs the strong one?")).to_be_visible()
+    expect(form.get_by_label("When do you need it?")).to_have_value("2030-01-15")
+
+
 def test_a_card_lives_on_every_page_without_a_reload(visitor):
     staff = visitor("/console/staff/requests")
     agent = visitor("/console/agent/service-desk")

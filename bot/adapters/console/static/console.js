@@ -58,15 +58,30 @@ function attend(shown, form) {
   else if (!form.isConnected && last) last.focus();
 }
 
+const turns = new WeakMap();
+
+function keep(field, values) {
+  if (!values.length) return;
+  if (field.type === "radio" || field.type === "checkbox") field.checked = values.includes(field.value);
+  else if (field.localName !== "select" || [...field.options].some((each) => each.value === values[0])) field.value = values[0];
+}
+
 // Questions that depend on an answer are asked for anew, and the focus stays in its field.
 document.addEventListener("change", async (event) => {
   const form = event.target.closest("[data-form]");
   if (!form || !("steers" in event.target.dataset)) return;
+  const turn = (turns.get(form) || 0) + 1;
+  turns.set(form, turn);
   const answer = await post(form, null, `${talk}draft`).catch(() => null);
   if (!answer || answer.status === 204) return;
+  const anew = await answer.text();
+  if (turns.get(form) !== turn) return; // a later answer has asked again meanwhile
   const at = document.activeElement;
   const { name, value } = at;
-  form.querySelector("[data-fields]").innerHTML = await answer.text();
+  const fields = form.querySelector("[data-fields]");
+  const given = new FormData(form); // what was filled in while the answer was on its way stays
+  fields.innerHTML = anew;
+  for (const each of fields.querySelectorAll("input, select, textarea")) keep(each, given.getAll(each.name));
   if (!at.isConnected && name) {
     const again = [...form.elements].filter((each) => each.name === name);
     (again.find((each) => each.type !== "radio" || each.value === value) || again[0])?.focus();
