@@ -31,7 +31,8 @@ def public_holidays(country: str, region: str | None, first: int, last: int) -> 
 
 
 def _ask(*words: str) -> str:
-    child = [sys.executable, "-m", __name__, *words]
+    # -P: a folder called `config` where the desk was started must not stand in for ours.
+    child = [sys.executable, "-P", "-m", __name__, *words]
     return subprocess.run(child, capture_output=True, text=True, check=True, timeout=_PATIENCE).stdout  # noqa: S603 - ours
 
 

@@ -76,15 +76,6 @@ def require_role(person: Person, role: Role, policy: Policy) -> None:
         raise NotAllowed(f"This is for {role}s.", f"{who_may(role, policy)} can do it; ask them.")
 
 
-def require_one_of(person: Person, allowed: Iterable[str], policy: Policy, what: str) -> None:
-    """Raise NotAllowed unless the person is one of the named people and `@teams`, or an administrator."""
-    keys = people_in(allowed, policy)
-    if person.key in keys or Role.ADMIN in person.roles:
-        return
-    names = [policy.people[key].name if key in policy.people else key for key in keys]
-    raise NotAllowed(f"You cannot {what}.", f"{' or '.join(names) or 'Nobody'} can.")
-
-
 def is_away(person: str, policy: Policy, today: date) -> bool:
     """Whether the policy says that a person is away on a day (both ends included)."""
     known = policy.people.get(person)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin,
 
 from config.policy import Role
 from handlers.errors import BadValue, HouseFault, NeedsForm, UnknownCommand
-from handlers.messages import Card, FieldInput, Form, FormField, Notice, Option, Reply
+from handlers.messages import Card, Form, FormField, Notice, Option, Reply
 from handlers.parsing import (
     Answers,
     ParameterKind,
@@ -470,8 +470,3 @@ def form_for(declared: Declared, given: Given, reading: Reading, problems: Mappi
     return Form(
         title=declared.name.capitalize(), line=f"{declared.name} {extras}".strip(), fields=fields, note=note
     )
-
-
-def has_input(declared: Declared, wanted: FieldInput) -> bool:
-    """Whether one of a command's parameters is asked for in this way."""
-    return any(each.kind.input is wanted for each in declared.parameters)

@@ -153,10 +153,6 @@ class Directory:
         """A person as a part of words."""
         return Who(person=key, name=self.name(key))
 
-    def account_on(self, key: str, platform: str) -> Reachable | None:
-        """A person's account on one platform."""
-        return next((each for each in self.reach(key) if each.platform == platform), None)
-
     def reach(self, key: str, prefer: str | None = None) -> list[Reachable]:
         """Every connected way to reach a person, the preferred platform first."""
         ways = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -158,10 +158,6 @@ class Reply(_Said):
     private: bool = True
     file: tuple[str, str] | None = None
     more: tuple[Reply, ...] = ()
-
-    def with_buttons(self, *buttons: Button) -> Self:
-        """The same reply with these buttons after its own."""
-        return self.model_copy(update={"buttons": (*self.buttons, *buttons)})
 
 
 def facts(*pairs: tuple[str, Part | Iterable[Part] | None]) -> tuple[Fact, ...]:
