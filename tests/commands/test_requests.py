@@ -238,3 +238,12 @@ def test_lists_page_and_search(quick_talk: Talk) -> None:
         quick_talk.say("staff", "request list mine printer 11").title
         == "1 of your requests about “printer 11”"
     )
+
+
+def test_a_named_approver_does_not_decide_on_their_own_request(quick_talk: Talk) -> None:
+    filed = quick_talk.say("owner", "request new mailbox", address="events", owned_by="owner", outside="no")
+    assert quick_talk.told("@owner") == []
+    refused = quick_talk.say("owner", f"request approve {filed.subject}")
+    assert refused.title == f"Nobody approves their own request; {filed.subject} is yours."
+    assert quick_talk.actions(filed.subject or "") == ["request.received"]
+    assert quick_talk.told("@approver")[0].startswith(f"{filed.subject} needs your decision")
