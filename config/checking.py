@@ -18,9 +18,12 @@ from config.policy import (
     PAUSES,
     Access,
     Agreement,
+    AlertSource,
     Calendar,
+    Escalation,
     FieldKind,
     FormField,
+    IncidentRules,
     Offering,
     Opening,
     Organisation,
@@ -28,6 +31,7 @@ from config.policy import (
     Priority,
     Promise,
     Room,
+    Rota,
     Service,
     Stage,
     Team,
@@ -73,6 +77,10 @@ class Draft:
     offerings: Mapping[str, Offering]
     calendars: Mapping[str, Calendar]
     agreements: Mapping[str, Agreement]
+    rotas: Mapping[str, Rota]
+    escalations: Mapping[str, Escalation]
+    alerts: Mapping[str, AlertSource]
+    incidents: IncidentRules | None
 
 
 def check(draft: Draft, report: Report) -> None:

@@ -1,6 +1,6 @@
 """Reads the organisation's YAML files into one `Policy`, or tells everything that is wrong with them.
 
-A folder holds up to nine files; only `organisation.yaml` must be there. In most of them a key names
+A folder holds up to thirteen files; only `organisation.yaml` must be there. In most of them a key names
 a thing and its body says the rest; the key becomes the value's `key`. Every bad line of every file
 is reported together as `file:line: key: what is wrong; what to do`.
 """
@@ -22,12 +22,16 @@ from config.closed_days import UnknownHolidays, closed_days
 from config.policy import (
     Access,
     Agreement,
+    AlertSource,
     Calendar,
+    Escalation,
+    IncidentRules,
     Offering,
     Organisation,
     Person,
     Policy,
     Room,
+    Rota,
     Service,
     Team,
     fingerprint,
@@ -45,10 +49,13 @@ NAMED: Mapping[str, type] = {
     "catalogue": Offering,
     "calendars": Calendar,
     "agreements": Agreement,
+    "rotas": Rota,
+    "escalations": Escalation,
+    "alerts": AlertSource,
 }
 """The files in which a key names a thing, and what the body under it fills."""
 
-WHOLE: Mapping[str, type] = {"organisation": Organisation, "access": Access}
+WHOLE: Mapping[str, type] = {"organisation": Organisation, "access": Access, "incidents": IncidentRules}
 """The files that fill one value."""
 
 _FILLED_HERE: Mapping[type, frozenset[str]] = {Calendar: frozenset({"closed"})}
@@ -111,6 +118,10 @@ def load(folder: Path) -> Policy:
         offerings=things.get("catalogue", {}),
         calendars=things.get("calendars", {}),
         agreements=things.get("agreements", {}),
+        rotas=things.get("rotas", {}),
+        escalations=things.get("escalations", {}),
+        alerts=things.get("alerts", {}),
+        incidents=wholes.get("incidents"),
     )
     calendars = {
         key: replace(calendar, closed=_closed(calendar, folder, files["calendars"], report))
@@ -129,6 +140,10 @@ def load(folder: Path) -> Policy:
         calendars=calendars,
         agreements=draft.agreements,
         access=draft.access,
+        rotas=draft.rotas,
+        escalations=draft.escalations,
+        alerts=draft.alerts,
+        incidents=draft.incidents,
     )
     return replace(policy, version=fingerprint(policy))
 

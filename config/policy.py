@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, datetime, time
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -82,6 +82,33 @@ Prose = Annotated[str, Field(max_length=3000)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 Keys = Annotated[tuple[Key, ...], BeforeValidator(_one_or_many)]
 Percent = Annotated[int, Field(ge=1, le=99)]
+
+
+def _wall(written: object) -> object:
+    # YAML makes a datetime of an unquoted `2026-01-05 09:00:00`; both spellings mean the same wall time.
+    if isinstance(written, str):
+        try:
+            if len(written) == len("2026-01-05 09:00"):
+                return datetime.fromisoformat(written)
+        except ValueError:
+            pass
+        raise ValueError(f"{shown(written)} is not a day and time; write 2026-01-05 09:00")
+    return written
+
+
+def _no_zone(written: datetime) -> datetime:
+    if written.tzinfo is not None:
+        raise ValueError("is a moment with a zone; write a wall time as 2026-01-05 09:00")
+    return written
+
+
+def _turn(written: object) -> object:
+    return {"daily": 1, "weekly": 7}.get(written, written) if isinstance(written, str) else written
+
+
+WallTime = Annotated[datetime, BeforeValidator(_wall), AfterValidator(_no_zone)]
+"""A day and time of day on the clock of some zone, which is said elsewhere."""
+
 ClockTime = Annotated[
     str,
     _shaped(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00", "is not a time of day; write it as 09:00, up to 24:00"),
@@ -121,6 +148,38 @@ class Promise(StrEnum):
     APPROVE = "approve"
     FULFIL_STEP = "fulfil-step"
     REVIEW = "review"
+
+
+class Level(StrEnum):
+    """How far something reaches (impact), and how fast it hurts (urgency)."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Severity(StrEnum):
+    """How bad an incident is, looked up from impact and urgency; SEV1 first."""
+
+    SEV1 = "SEV1"
+    SEV2 = "SEV2"
+    SEV3 = "SEV3"
+    SEV4 = "SEV4"
+
+    @property
+    def priority(self) -> Priority:
+        """The priority by which service agreements know it: SEV1 is P1, and so on."""
+        return Priority(f"P{self.value[-1]}")
+
+
+class Way(StrEnum):
+    """How a person can be reached. `chat` is a direct message on the platform they use."""
+
+    CHAT = "chat"
+    MAIL = "mail"
+    SMS = "sms"
+    NTFY = "ntfy"
+    WEBHOOK = "webhook"
 
 
 class Weekday(StrEnum):
@@ -228,8 +287,23 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Contact:
+    """One way to wake a person, so long after the page began; `to` is a number, a topic or an address.
+
+    `chat` needs no `to`, and `mail` takes the person's own address where none is named.
+    """
+
+    way: Way
+    to: Annotated[str, Field(min_length=1, max_length=300)] | None = None
+    after: Seconds = 0
+
+
+@dataclass(frozen=True)
 class Person:
-    """Somebody the organisation names in `people.yaml`; `away` holds first and last day of absences."""
+    """Somebody the organisation names in `people.yaml`; `away` holds first and last day of absences.
+
+    `contacts` are the ways of a page; where none is named: chat at once, then the mail address after a minute.
+    """
 
     key: Key
     name: Label
@@ -239,6 +313,7 @@ class Person:
     delegate: Key | None = None
     away: tuple[tuple[Day, Day], ...] = ()
     accounts: tuple[Account, ...] = ()
+    contacts: tuple[Contact, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -271,6 +346,171 @@ class Service:
     team: Key
     description: Prose = ""
     depends_on: Keys = ()
+    escalation: Key | None = None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """People who take turns. A later layer of a rota stands above an earlier one, where it has somebody.
+
+    `turn` is how many days a turn lasts (`daily` is 1, `weekly` 7); turns change at the wall time of `starts`
+    in the rota's zone, through summer and winter time, and nobody is on call before it. `hours` restricts
+    the layer to some hours; `closed_days_of` names a calendar on whose closed days nobody is on call.
+    """
+
+    people: Annotated[Keys, Field(min_length=1)]
+    starts: WallTime
+    turn: Annotated[int, BeforeValidator(_turn), Field(ge=1, le=366)] = 7
+    hours: tuple[Opening, ...] = ()
+    closed_days_of: Key | None = None
+
+
+@dataclass(frozen=True)
+class Rota:
+    """Who is on call, at every instant one person; `gaps` declares that there may be nobody.
+
+    `room` is where its hand-overs show.
+    """
+
+    key: Key
+    name: Label
+    zone: str
+    room: Key
+    layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
+    gaps: bool = False
+
+
+@dataclass(frozen=True)
+class EscalationLevel:
+    """Who is paged together: people, `rota:KEY`, `@team` or a room as `#room`; and how long they have.
+
+    After `wait` seconds round the clock without an acknowledgement, the next level is paged.
+    """
+
+    notify: Annotated[Names, Field(min_length=1)]
+    wait: Annotated[Seconds, Field(ge=60)] = 300
+
+
+@dataclass(frozen=True)
+class Escalation:
+    """How an unanswered incident climbs: its levels, `rounds` times, then the `fallback` person, always reached."""
+
+    key: Key
+    name: Label
+    levels: Annotated[tuple[EscalationLevel, ...], Field(min_length=1, max_length=10)]
+    fallback: Key
+    rounds: Annotated[int, Field(ge=1, le=10)] = 1
+
+
+@dataclass(frozen=True)
+class SeverityRule:
+    """What a severity asks for.
+
+    `page` says whether somebody is woken; an acknowledgement lapses after `ack_lapses` seconds without activity;
+    a review is due `review_within` seconds after the incident was resolved, where there must be one; `roles`
+    that nobody fills are asked for after `role_wait` seconds.
+    """
+
+    page: bool = True
+    ack_lapses: Annotated[Seconds, Field(ge=60)] = 1800
+    review_within: Seconds | None = None
+    roles: Keys = ()
+    role_wait: Annotated[Seconds, Field(ge=60)] = 600
+
+
+INCIDENT_ROLES = ("lead", "communications", "operations")
+"""The parts people play in an incident: who decides, who tells the others, who repairs."""
+
+
+def _matrix() -> Mapping[Level, Mapping[Level, Severity]]:
+    high, medium, low = Level.HIGH, Level.MEDIUM, Level.LOW
+    one, two, three, four = Severity
+    return {
+        high: {high: one, medium: two, low: three},
+        medium: {high: two, medium: three, low: four},
+        low: {high: three, medium: four, low: four},
+    }
+
+
+def _severity_rules() -> Mapping[Severity, SeverityRule]:
+    return {
+        Severity.SEV1: SeverityRule(
+            ack_lapses=1800, review_within=5 * 86400, roles=("lead", "communications", "operations")
+        ),
+        Severity.SEV2: SeverityRule(ack_lapses=3600, review_within=10 * 86400, roles=("lead",)),
+        Severity.SEV3: SeverityRule(ack_lapses=4 * 3600),
+        Severity.SEV4: SeverityRule(page=False, ack_lapses=24 * 3600),
+    }
+
+
+@dataclass(frozen=True)
+class IncidentRules:
+    """How incidents are handled: `incidents.yaml`.
+
+    `severity` is looked up by impact, then urgency. `agreement` makes the promises (respond, update, resolve,
+    by priority P1 for SEV1 and so on); `escalation` is that of services which name none; `emoji` turns a
+    message into an incident; `space` is where an incident is worked on: below its card (`thread`), or in a
+    channel of its own where the platform allows it (`channel`).
+    """
+
+    room: Key
+    agreement: Key
+    escalation: Key
+    severity: Mapping[Level, Mapping[Level, Severity]] = field(default_factory=_matrix)
+    severities: Mapping[Severity, SeverityRule] = field(default_factory=_severity_rules)
+    emoji: Annotated[
+        str, _shaped(r"[a-z0-9_+-]{1,60}", "is not an emoji's name; write it without colons, as fire")
+    ] = "fire"
+    space: Literal["thread", "channel"] = "thread"
+
+
+class AlertKind(StrEnum):
+    """The shapes in which monitoring systems send alerts."""
+
+    ALERTMANAGER = "alertmanager"
+    PAGERDUTY = "pagerduty"
+    GRAFANA = "grafana"
+    GENERIC = "generic"
+
+
+@dataclass(frozen=True)
+class AlertMapping:
+    """Where a generic source's JSON holds what an alert says: dotted paths such as `event.id` or `labels.host`.
+
+    An alert is over when the value at `state` is one of `resolved`.
+    """
+
+    key: str = "key"
+    title: str = "title"
+    detail: str = "detail"
+    state: str = "state"
+    resolved: Names = ("resolved", "ok")
+    link: str | None = None
+
+
+@dataclass(frozen=True)
+class AlertSource:
+    """A system that sends alerts, and what its alerts are about.
+
+    `token` is the number of its token: raise it and the old one is void. `signed` asks for an HMAC as well.
+    `resolves` lets the source resolve what it opened. More than `storm` alerts within five minutes become one
+    incident; `heartbeat` pages when the source has been silent so long; at most `rate` requests a minute.
+    `urgency` holds an urgency for the source's own severity words.
+    """
+
+    key: Key
+    name: Label
+    kind: AlertKind
+    service: Key
+    impact: Level = Level.MEDIUM
+    urgency: Mapping[str, Level] = field(default_factory=dict)
+    resolves: bool = True
+    storm: Annotated[int, Field(ge=2, le=1000)] = 10
+    heartbeat: Annotated[Seconds, Field(ge=60)] | None = None
+    rate: Annotated[int, Field(ge=1, le=10000)] = 300
+    token: Annotated[int, Field(ge=1)] = 1
+    signed: bool = False
+    mapping: AlertMapping = field(default_factory=AlertMapping)
 
 
 class FieldKind(StrEnum):
@@ -400,6 +640,10 @@ class Policy:
     calendars: Mapping[str, Calendar]
     agreements: Mapping[str, Agreement]
     access: Access
+    rotas: Mapping[str, Rota] = field(default_factory=dict)
+    escalations: Mapping[str, Escalation] = field(default_factory=dict)
+    alerts: Mapping[str, AlertSource] = field(default_factory=dict)
+    incidents: IncidentRules | None = None
     version: str = ""
 
 

@@ -47,7 +47,7 @@ def test_an_agreement_brings_the_calendars_it_counts_in_and_no_other(policy):
     found = {
         each.key: set(calendars_from(each.body)) for each in definitions(policy) if each.kind == "agreement"
     }
-    assert found == {"standard": {"office"}, "priority": {"24x7", "extended"}}
+    assert found == {"standard": {"office"}, "priority": {"24x7", "extended"}, "incident": {"24x7"}}
 
 
 def versions(policy: Policy) -> dict[tuple[str, str], str]:
