@@ -58,6 +58,9 @@ NAMED: Mapping[str, type] = {
 WHOLE: Mapping[str, type] = {"organisation": Organisation, "access": Access, "incidents": IncidentRules}
 """The files that fill one value."""
 
+_ALL_OR_NOTHING = frozenset({"organisation", "incidents"})
+"""The files that say nothing at all where they are missing; every other one is then as if it were empty."""
+
 _FILLED_HERE: Mapping[type, frozenset[str]] = {Calendar: frozenset({"closed"})}
 
 
@@ -181,6 +184,7 @@ def _read_folder(folder: Path, report: Report) -> dict[str, Written]:
                 report.problems.add(
                     Problem(name, 1, "", "is missing; write name, zone and the two rooms in it")
                 )
+            if path.stem in _ALL_OR_NOTHING:
                 continue
             content = b""
         except OSError as error:
