@@ -23,7 +23,7 @@ from storage.repositories.ledger import Ledger
 from storage.unit_of_work import Records
 
 _ABOUT = "deskbell.json"
-_PROOF = ("ledger.key", "ledger.pub")
+_KEYS = ("ledger.key", "ledger.pub", "secret.key")
 
 
 class NotPossible(Exception):
@@ -35,14 +35,14 @@ def back_up(house: House, target: Path) -> str:
     house.sign(only_if_due=False)
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        # Made readable for its owner alone: it holds what people wrote, and the ledger's key.
+        # Made readable for its owner alone: it holds what people wrote, and the keys.
         os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         with archive.packed(str(beside), "w") as packed, _snapshot(house) as connection:
             counts = archive.write(connection, packed)
             packed.writestr(
                 _ABOUT, json.dumps({"format": 1, "revision": _revision(connection), "rows": counts})
             )
-            for path in _proofs(house.settings.home):
+            for path in _keys_and_proofs(house.settings.home):
                 packed.write(path, f"home/{path.relative_to(house.settings.home)}")
         beside.replace(target)
     finally:
@@ -73,8 +73,8 @@ def _revision(connection: Connection) -> str:
     return migrations.revision(connection) or ""
 
 
-def _proofs(home: Path) -> Iterator[Path]:
-    yield from (home / name for name in _PROOF if (home / name).exists())
+def _keys_and_proofs(home: Path) -> Iterator[Path]:
+    yield from (home / name for name in _KEYS if (home / name).exists())
     yield from sorted((home / "checkpoints").glob("*"))
 
 
@@ -92,7 +92,7 @@ def put_back(house: House, source: Path) -> str:
                     )
                 counts = archive.read(connection, packed)
                 _require_whole(connection)
-            _put_proofs(packed, house.settings.home)
+            _put_keys(packed, house.settings.home)
     except (
         BadZipFile,
         zlib.error,
@@ -121,8 +121,8 @@ def _require_empty(house: House, packed: ZipFile) -> None:
         empty = archive.is_empty(connection)
     if not empty:
         raise NotPossible("This store is not empty. Restore into a new one, then point DATABASE_URL at it.")
-    key, signed = house.settings.home / _PROOF[0], house.settings.home / "checkpoints"
-    inside = f"home/{_PROOF[0]}"
+    key, signed = house.settings.home / _KEYS[0], house.settings.home / "checkpoints"
+    inside = f"home/{_KEYS[0]}"
     another = key.exists() and (inside not in packed.namelist() or key.read_bytes() != packed.read(inside))
     if another and any(signed.glob("*")):
         raise NotPossible(
@@ -138,8 +138,8 @@ def _require_whole(connection: Connection) -> None:
         raise NotPossible(f"The copy's ledger does not hold: record {findings.bad}: {findings.trouble}")
 
 
-def _put_proofs(packed: ZipFile, home: Path) -> None:
-    """Write the key and the checkpoints, over a key that has signed nothing."""
+def _put_keys(packed: ZipFile, home: Path) -> None:
+    """Write the keys and the checkpoints, over a key that has signed nothing."""
     for name in packed.namelist():
         relative = Path(name)
         if relative.parts[:1] != ("home",) or ".." in relative.parts or len(relative.parts) > 3:

@@ -22,6 +22,7 @@ from bot.clock import Clock, SystemClock
 from bot.courier import Courier
 from bot.measures import MeasuredAdapter, Measures, MeasuringEar
 from bot.scheduler import Bell
+from bot.tokens import Tokens, open_tokens
 from config.loading import PolicyFiles
 from config.policy import Policy
 from config.settings import Settings
@@ -130,6 +131,11 @@ class House:
             verifier.read_text(encoding="utf-8"), encoding="utf-8"
         )
         return count
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """What opens feeds and alert sources."""
+        return open_tokens(self.settings.home, self.settings.secret)
 
     @cached_property
     def adapters(self) -> Mapping[str, Adapter]:

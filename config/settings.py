@@ -53,6 +53,12 @@ def _token(prefix: str, other: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _long_enough(written: SecretStr) -> SecretStr:
+    if len(written.get_secret_value()) < 32:  # characters, as many as a digest of HMAC-SHA256 has bytes
+        raise ValueError("is too short; write at least 32 random characters")
+    return written
+
+
 def _folder(written: Path) -> Path:
     if not written.is_dir():
         raise ValueError("is not a folder; name the folder of the policy's YAML files")
@@ -127,6 +133,13 @@ class Settings(BaseSettings):
         validation_alias="DESKBELL_URL",
         description="The address under which people and platforms reach the desk, for the links it writes.",
         json_schema_extra={"default": "made from `HOST` and `PORT`"},
+    )
+    secret: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
+        None,
+        validation_alias="DESKBELL_SECRET",
+        description="What the tokens of calendar feeds and alert sources are made from: 32 random characters or"
+        " more, the same in every process. A new one voids them all.",
+        json_schema_extra={"default": "`secret.key` in `DESKBELL_HOME`, made on first use"},
     )
     console: Literal["auto", "on", "off"] = Field(
         "auto",

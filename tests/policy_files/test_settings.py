@@ -136,6 +136,7 @@ def test_a_secret_may_end_in_the_line_end_of_its_file(monkeypatch):
             {"DISCORD_GATEWAY_URL": "http://x"},
             "DISCORD_GATEWAY_URL: is not an address; write wss:// and the host",
         ),
+        ({"DESKBELL_SECRET": "x" * 31}, "DESKBELL_SECRET: is too short; write at least 32 random characters"),
         ({"DESKBELL_LOG": "xml"}, "DESKBELL_LOG: is none of its values; write 'text' or 'json'"),
         ({"DESKBELL_CONSOLE": "yes"}, "DESKBELL_CONSOLE: is none of its values; write 'auto', 'on' or 'off'"),
         (
@@ -188,6 +189,7 @@ def test_no_message_and_no_print_repeats_a_value(monkeypatch):
     assert canary not in str(caught.value)
     secrets = {"DATABASE_URL": f"postgresql://u:{canary}@h/d", "SLACK_BOT_TOKEN": f"xoxb-{canary}"}
     secrets |= {"SLACK_APP_TOKEN": f"xapp-{canary}", "SLACK_SIGNING_SECRET": canary, "DISCORD_TOKEN": canary}
+    secrets["DESKBELL_SECRET"] = canary * 3
     secrets["DISCORD_GUILD_IDS"] = "123456789012345678"
     for each in describe():
         monkeypatch.delenv(each["name"])
