@@ -1,6 +1,6 @@
 """Inbox, due moments, counters, cards and definitions: what the kernel asks of the store on every command.
 
-These are the hot tables, so they are written with plain statements instead of mapped objects.
+These are the hot tables, so they are written with prepared statements instead of mapped objects.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, delete, func, insert, literal, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, insert, literal, or_, select, text, update
 from sqlmodel import Session, col
 
-from storage.models.flow import Counter, Definition, DueRow, InboxRow, Installation, Post
+from storage.models.flow import Definition, DueRow, InboxRow, Installation, Post
+from storage.statements import Prepared
 
 _due = DueRow.metadata.tables["due"]
 
@@ -21,9 +22,50 @@ HELD = "held"
 """The fact by which nothing leaves and nothing is rung: this copy was restored and not yet released."""
 
 _inbox = InboxRow.metadata.tables["inbox"]
-# Built once: every command asks and records, and building a statement costs more than running it.
-_ANSWER = select(_inbox.c.answer).where(_inbox.c.key == bindparam("wanted"))
-_RECORD = insert(_inbox)
+_ANSWER = Prepared(select(_inbox.c.answer).where(_inbox.c.key == bindparam("wanted")))
+_RECORD = Prepared(insert(_inbox))
+# A new fence: whoever carries out the earlier moment now must not finish this one with it.
+_SET_DUE = Prepared(
+    text(
+        'INSERT INTO due ("key", subject, line, rank, at, open, fence, attempts)'
+        " VALUES (:key, :subject, :line, :rank, :at, :yes, 0, 0)"
+        ' ON CONFLICT ("key") DO UPDATE SET subject = excluded.subject, line = excluded.line,'
+        " rank = excluded.rank, at = excluded.at, open = excluded.open, fence = due.fence + 1,"
+        " attempts = 0, holder = NULL, lease_until = NULL, trouble = NULL"
+    ).bindparams(bindparam("at", type_=_due.c.at.type), bindparam("yes", True))
+)
+_CANCEL_DUE = Prepared(
+    delete(_due).where(
+        _due.c.open,
+        or_(
+            _due.c.key == bindparam("exactly"),
+            and_(_due.c.key >= bindparam("above"), _due.c.key < bindparam("below")),
+        ),
+    )
+)
+_NEXT = Prepared(
+    text(
+        "INSERT INTO counter (kind, last) VALUES (:kind, 1)"
+        " ON CONFLICT (kind) DO UPDATE SET last = counter.last + 1 RETURNING last"
+    )
+)
+_post = Post.metadata.tables["post"]
+_THREAD = Prepared(
+    select(_post.c.subject).where(
+        _post.c.platform == bindparam("on"),
+        _post.c.place == bindparam("within"),
+        _post.c.thread == bindparam("wanted"),
+    )
+)
+_definition = Definition.metadata.tables["definition"]
+_KEEP = Prepared(insert(_definition))
+_KNOWN = Prepared(
+    select(_definition.c.version).where(
+        _definition.c.kind == bindparam("of"),
+        _definition.c.key == bindparam("called"),
+        _definition.c.version == bindparam("wanted"),
+    )
+)
 _RANKS = (0, 1)  # named one by one, so that each question is one range of an index
 
 
@@ -48,11 +90,11 @@ class Inbox:
 
     def answer(self, key: str) -> Any | None:
         """The answer that was given to this key, or None when it is new."""
-        return self._session.connection().execute(_ANSWER, {"wanted": key}).scalar()
+        return _ANSWER.value(self._session, wanted=key)
 
     def record(self, key: str, at: datetime, answer: Any) -> None:
         """Keep the answer. Raises IntegrityError when another transaction answered the same key first."""
-        self._session.connection().execute(_RECORD, {"key": key, "at": at, "answer": answer})
+        _RECORD.run(self._session, key=key, at=at, answer=answer)
 
     def forget(self, before: datetime) -> int:
         """Drop keys so old that no platform repeats them; returns how many."""
@@ -68,23 +110,11 @@ class Dues:
 
     def set(self, key: str, subject: str, at: datetime, line: str, urgent: bool = False) -> None:
         """Set a moment; an open one of the same key is moved, a finished one is set anew."""
-        values = {"subject": subject, "at": at, "line": line, "rank": 0 if urgent else 1, "open": True}
-        anew = {
-            "fence": _due.c.fence + 1,
-            "attempts": 0,
-            "holder": None,
-            "lease_until": None,
-            "trouble": None,
-        }
-        # A new fence: whoever carries out the earlier moment now must not finish this one with it.
-        moved = self._session.execute(update(_due).where(_due.c.key == key).values(**values, **anew))
-        if not moved.rowcount:  # type: ignore[attr-defined]  # a cursor result in practice
-            self._session.execute(insert(_due).values(key=key, **values))
+        _SET_DUE.run(self._session, key=key, subject=subject, at=at, line=line, rank=0 if urgent else 1)
 
     def cancel(self, prefix: str) -> None:
         """Cancel the moments whose key is this or starts with it and a slash."""
-        below = and_(_due.c.key >= f"{prefix}/", _due.c.key < f"{prefix}0")
-        self._session.execute(delete(_due).where(_due.c.open, or_(_due.c.key == prefix, below)))
+        _CANCEL_DUE.run(self._session, exactly=prefix, above=f"{prefix}/", below=f"{prefix}0")
 
     def at(self, key: str) -> datetime | None:
         """The instant of an open moment, or None."""
@@ -162,17 +192,7 @@ class Counters:
 
     def next(self, kind: str) -> int:
         """The next number of a kind; others wait until this transaction ends."""
-        advance = (
-            update(Counter)
-            .where(col(Counter.kind) == kind)
-            .values(last=col(Counter.last) + 1)
-            .returning(col(Counter.last))
-        )
-        number = self._session.scalar(advance)
-        if number is None:
-            self._session.execute(insert(Counter).values(kind=kind, last=1))
-            number = 1
-        return int(number)
+        return int(_NEXT.value(self._session, kind=kind))
 
 
 class Posts:
@@ -191,11 +211,8 @@ class Posts:
 
     def subject_of_thread(self, platform: str, place: str, thread: str) -> str | None:
         """Whose thread this is."""
-        return self._session.scalar(
-            select(col(Post.subject)).where(
-                col(Post.platform) == platform, col(Post.place) == place, col(Post.thread) == thread
-            )
-        )
+        found: str | None = _THREAD.value(self._session, on=platform, within=place, wanted=thread)
+        return found
 
     def put(self, post: Post) -> None:
         """Remember where a card hangs now."""
@@ -211,10 +228,9 @@ class Definitions:
 
     def keep(self, kind: str, key: str, version: str, body: Any, now: datetime) -> bool:
         """Store a version unless it is known; True when it is new."""
-        if self._session.get(Definition, (kind, key, version)) is not None:
+        if _KNOWN.first(self._session, of=kind, called=key, wanted=version):
             return False
-        self._session.add(Definition(kind=kind, key=key, version=version, body=body, since=now))
-        self._session.flush()
+        _KEEP.run(self._session, kind=kind, key=key, version=version, body=body, since=now)
         return True
 
     def body(self, kind: str, key: str, version: str) -> Any:

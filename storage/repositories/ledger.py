@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Result, Select, column, delete, func, insert, select, table, text, update
+from sqlalchemy import Result, Select, column, delete, func, insert, select, table, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlmodel import col
@@ -29,6 +29,7 @@ from handlers.rules.ledger import (
 )
 from handlers.rules.merkle import Frontier
 from storage.models.evidence import CheckpointRow, EvidenceRow, WordsRow
+from storage.statements import Prepared
 
 _BATCH = 1000  # rows held at a time while a long answer streams through
 
@@ -38,12 +39,17 @@ _words = table("words", *map(column, Word._fields))
 _checkpoint = table("checkpoint", column("size"), column("root"))
 _head = table("ledger_head", column("id"), column("size"), column("hash"), column("frontier"))
 
-_READ_HEAD = select(_head.c.size, _head.c.hash, _head.c.frontier).where(_head.c.id == 1)
-_LOCK_HEAD = _READ_HEAD.with_for_update()
-_MOVE_HEAD = update(_head).where(_head.c.id == 1)
-_FIRST_HEAD = text(
-    "INSERT INTO ledger_head (id, size, hash, frontier) VALUES (1, 0, :hash, '[]') ON CONFLICT DO NOTHING"
+_HEAD = select(_head.c.size, _head.c.hash, _head.c.frontier).where(_head.c.id == 1)
+_READ_HEAD, _LOCK_HEAD = Prepared(_HEAD), Prepared(_HEAD.with_for_update())
+_MOVE_HEAD = Prepared(
+    text("UPDATE ledger_head SET size = :size, hash = :hash, frontier = :frontier WHERE id = 1")
 )
+_FIRST_HEAD = Prepared(
+    text(
+        "INSERT INTO ledger_head (id, size, hash, frontier) VALUES (1, 0, :hash, '[]') ON CONFLICT DO NOTHING"
+    )
+)
+_ADD_ROWS, _ADD_WORDS = Prepared(insert(_evidence)), Prepared(insert(_words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +80,21 @@ class Ledger:
         sealed = seal(entries, self.head(lock=True), self._salts)
         if not sealed.rows:
             return []
-        connection = self._session.connection()
-        connection.execute(insert(_evidence), [row._asdict() for row in sealed.rows])
+        _ADD_ROWS.run_each(self._session, [row._asdict() for row in sealed.rows])
         if sealed.words:
-            connection.execute(insert(_words), [word._asdict() for word in sealed.words])
+            _ADD_WORDS.run_each(self._session, [word._asdict() for word in sealed.words])
         head = sealed.head
-        moved = {"size": head.size, "hash": head.hash, "frontier": json.dumps(head.frontier.to_hex())}
-        connection.execute(_MOVE_HEAD, moved)
+        frontier = json.dumps(head.frontier.to_hex())
+        _MOVE_HEAD.run(self._session, size=head.size, hash=head.hash, frontier=frontier)
         return sealed.records
 
     def head(self, lock: bool = False) -> Head:
         """Where the ledger ends now; with `lock`, nobody else moves it before this transaction ends."""
-        connection = self._session.connection()
-        found = connection.execute(_LOCK_HEAD if lock else _READ_HEAD).first()
+        asked = _LOCK_HEAD if lock else _READ_HEAD
+        found = asked.first(self._session)
         if found is None and lock:
-            connection.execute(_FIRST_HEAD, {"hash": Head.start().hash})
-            found = connection.execute(_LOCK_HEAD).first()
+            _FIRST_HEAD.run(self._session, hash=Head.start().hash)
+            found = asked.first(self._session)
         return Head.start() if found is None else _head_of(*found)
 
     def trail(self, subject: str, before_seq: int | None = None, limit: int | None = None) -> list[Record]:
@@ -179,7 +184,7 @@ class Ledger:
             signed = sorted({(size, bytes.fromhex(root)) for size, root in known} | outside)
             # One statement, one moment: whoever appends meanwhile moves both or none.
             last = select(func.max(_evidence.c.seq)).scalar_subquery()
-            found = self._session.execute(_READ_HEAD.add_columns(last)).first()
+            found = self._session.execute(_HEAD.add_columns(last)).first()
             head = Head.start() if found is None else _head_of(*found[:3])
         except (ValueError, TypeError):
             return Findings(0, "", 0, 1, "The head or a checkpoint in the database cannot be read.")

@@ -10,6 +10,7 @@ from sqlmodel import Session, col
 from sqlmodel import select as select_models
 
 from storage.models.people import AccountRow, LinkCode, PersonRow
+from storage.statements import Prepared
 
 # Asked by nearly every command, and so built once: building a statement costs more than running it.
 _ACCOUNTS_OF = (
@@ -17,10 +18,12 @@ _ACCOUNTS_OF = (
     .where(col(AccountRow.person) == bindparam("wanted"))
     .order_by(col(AccountRow.platform))
 )
-_PERSON_OF = select(col(AccountRow.person)).where(
-    col(AccountRow.platform) == bindparam("on"),
-    col(AccountRow.workspace) == bindparam("within"),
-    col(AccountRow.user) == bindparam("of"),
+_PERSON_OF = Prepared(
+    select(col(AccountRow.person)).where(
+        col(AccountRow.platform) == bindparam("on"),
+        col(AccountRow.workspace) == bindparam("within"),
+        col(AccountRow.user) == bindparam("of"),
+    )
 )
 
 
@@ -65,8 +68,8 @@ class People:
 
     def person_of_account(self, platform: str, workspace: str, user: str) -> str | None:
         """The person behind an account the desk has met."""
-        asked = {"on": platform, "within": workspace, "of": user}
-        return self._session.connection().execute(_PERSON_OF, asked).scalar()
+        found: str | None = _PERSON_OF.value(self._session, on=platform, within=workspace, of=user)
+        return found
 
     def put_code(self, code: LinkCode) -> None:
         """Keep a code; earlier ones of the same person are void."""

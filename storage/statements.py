@@ -1,0 +1,138 @@
+"""Statements that nearly every command runs: compiled once, then handed to the driver as they are.
+
+What SQLAlchemy does around each statement costs ten times what the store does for a small one, and a person
+waits for the sum. Types, names and the two dialects stay SQLAlchemy's; only the way to the driver is short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection, Dialect, Executable
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.compiler import SQLCompiler
+
+T = TypeVar("T")
+Change = Callable[[Any], Any]
+_DRIVER = "deskbell driver"
+
+
+class _Cursor(Protocol):
+    rowcount: int
+
+    def fetchall(self) -> list[tuple[Any, ...]]: ...
+
+
+class _Compiled:
+    """A statement in one dialect: its text, what is done to each value on the way in, and to each column out."""
+
+    def __init__(self, statement: Executable, dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]  # every executable compiles
+        assert isinstance(compiled, SQLCompiler)
+        self.text = str(compiled)
+        self.fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        self.order = list(compiled.positiontup or ()) if compiled.positional else None
+        binds = {name: bind.type for bind, name in compiled.bind_names.items()}
+        self.names = list(binds) if self.order is None else self.order
+        coming = {name: type_.dialect_impl(dialect).bind_processor(dialect) for name, type_ in binds.items()}
+        self.coming: dict[str, Change] = {name: change for name, change in coming.items() if change}
+        columns = getattr(statement, "selected_columns", None) or getattr(statement, "exported_columns", ())
+        going = [each.type.dialect_impl(dialect).result_processor(dialect, None) for each in columns]
+        self.going: list[tuple[int, Change]] = [(at, change) for at, change in enumerate(going) if change]
+
+    def values(self, given: Mapping[str, Any]) -> Any:
+        """What the driver is given: values in order, or by name."""
+        all_given = {**self.fixed, **given} if self.fixed else given
+        values = {name: all_given[name] for name in self.names}
+        for name, change in self.coming.items():
+            values[name] = change(values[name])
+        return values if self.order is None else [values[name] for name in self.names]
+
+    def rows(self, found: list[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+        if not self.going:
+            return found
+        rows = [list(row) for row in found]
+        for row in rows:
+            for at, change in self.going:
+                row[at] = change(row[at])
+        return [tuple(row) for row in rows]
+
+
+class Prepared:
+    """One statement with named parameters, for either store. Lists of values (`IN`) are not for it.
+
+    What it writes is not seen by objects that the session has loaded. Errors are those of SQLAlchemy.
+    """
+
+    def __init__(self, statement: Executable) -> None:
+        self._statement = statement
+        self._compiled: dict[str, _Compiled] = {}
+
+    def rows(self, session: Session, **given: Any) -> Sequence[tuple[Any, ...]]:
+        """Every row that it gives."""
+        return self._run(session, lambda driver, how: how.rows(_execute(driver, how, given).fetchall()))
+
+    def first(self, session: Session, **given: Any) -> tuple[Any, ...] | None:
+        """The first row that it gives, or None."""
+        rows = self.rows(session, **given)
+        return rows[0] if rows else None
+
+    def value(self, session: Session, **given: Any) -> Any:
+        """The first column of the first row, or None."""
+        rows = self.rows(session, **given)
+        return rows[0][0] if rows else None
+
+    def run(self, session: Session, **given: Any) -> int:
+        """Carry it out; returns how many rows it touched."""
+        return self._run(session, lambda driver, how: _execute(driver, how, given).rowcount)
+
+    def run_each(self, session: Session, given: Iterable[Mapping[str, Any]]) -> None:
+        """Carry it out once for each."""
+        self._run(session, lambda driver, how: _execute_each(driver, how, given))
+
+    def _run(self, session: Session, work: Callable[[Any, _Compiled], T]) -> T:
+        connection, driver, dialect = _driver_of(session)
+        how = self._compiled.get(dialect.name)
+        if how is None:
+            how = self._compiled[dialect.name] = _Compiled(self._statement, dialect)
+        try:
+            return work(driver, how)
+        except dialect.loaded_dbapi.Error as error:
+            raise _understood(error, how.text, connection, dialect) from error
+
+
+def _driver_of(session: Session) -> tuple[Connection, Any, Dialect]:
+    """The connection of a session's transaction: SQLAlchemy's and the driver's own."""
+    found = session.info.get(_DRIVER)
+    if found is None or found[0].closed:
+        connection = session.connection()
+        found = connection, connection.connection.driver_connection, connection.dialect
+        session.info[_DRIVER] = found
+    return found
+
+
+def _execute(driver: Any, how: _Compiled, given: Mapping[str, Any]) -> _Cursor:
+    cursor: _Cursor = driver.execute(how.text, how.values(given))
+    return cursor
+
+
+def _execute_each(driver: Any, how: _Compiled, given: Iterable[Mapping[str, Any]]) -> None:
+    driver.cursor().executemany(how.text, [how.values(each) for each in given])
+
+
+def _understood(error: Exception, text: str, connection: Connection, dialect: Dialect) -> BaseException:
+    """The driver's error as SQLAlchemy tells it, without the values; a connection that is gone is given up."""
+    gone = dialect.is_disconnect(error, connection.connection, None)  # type: ignore[arg-type]
+    if gone:
+        connection.invalidate(error)
+    return DBAPIError.instance(
+        text,
+        None,
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=gone,
+        dialect=dialect,
+    )
