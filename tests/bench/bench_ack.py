@@ -47,7 +47,8 @@ from handlers.messages import Reply
 from handlers.parsing import Text
 from storage import migrations
 from storage.database import Database, wal_is_safe
-from tests.harness.slack import BOT_TOKEN, SECRET, FakeSlack, Hang
+from tests.harness.slack import BOT_TOKEN, SECRET, FakeSlack
+from tests.harness.troubles import Hang
 
 POLICIES = Path(__file__).parents[2] / "config" / "policies"
 FORM = "application/x-www-form-urlencoded"

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import html
 import json
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +23,7 @@ from aiohttp import WSMsgType, web
 
 from bot.adapters.slack import limits
 from tests.harness.slack_rules import complaints_about_message, complaints_about_view
+from tests.harness.troubles import Hang, Lost, RateLimited, Says, ServerError, Trouble, Troubles
 
 TEAM = "T0DESK"
 BOT = "U0BOT"
@@ -33,46 +34,15 @@ SECRET = "stand-in signing secret"
 Payload = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class RateLimited:
-    """429, with the seconds to wait."""
-
-    after: int = 1
-
-
-@dataclass(frozen=True)
-class ServerError:
-    """A 5xx that did nothing."""
-
-    status: int = 503
-
-
-@dataclass(frozen=True)
-class Lost:
-    """The call does its work, and the answer never arrives."""
-
-
-@dataclass(frozen=True)
-class Hang:
-    """Neither work nor answer, until the other side gives up."""
-
-
-@dataclass(frozen=True)
-class Says:
-    """An error code."""
-
-    error: str
-
-
-Trouble = RateLimited | ServerError | Lost | Hang | Says
-
-
-@dataclass(frozen=True)
+@dataclass
 class Call:
-    """One call to the Web API."""
+    """One call to the Web API: `answered` is `ok`, an error code or a status, `done` that it did its work."""
 
     method: str
     args: Payload
+    at: datetime
+    answered: str = "nothing yet"
+    done: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,7 +141,7 @@ class FakeSlack:
         self.connections: list[web.WebSocketResponse] = []
         self._messages: dict[str, list[Payload]] = {}
         self._whispers: dict[str, list[Payload]] = defaultdict(list)
-        self._troubles: dict[str, deque[Trouble]] = defaultdict(deque)
+        self.troubles = Troubles()
         self._triggers: dict[str, datetime | None] = {}
         self._triggered: dict[str, str] = {}
         self._responses: dict[str, Payload] = {}
@@ -225,7 +195,7 @@ class FakeSlack:
 
     def trouble(self, method: str, *troubles: Trouble) -> None:
         """Let the next calls of a method go wrong, one by one."""
-        self._troubles[method].extend(troubles)
+        self.troubles.add(method, *troubles)
 
     def called(self, method: str) -> list[Payload]:
         """The arguments of every call of a method."""
@@ -264,12 +234,20 @@ class FakeSlack:
         self._secret = secret
         self._door = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://desk")
 
+    async def reach_at(self, address: str, secret: str = SECRET) -> None:
+        """Send over the wire to this address from now on, and wait for answers as long as Slack does."""
+        if self._door:
+            await self._door.aclose()
+        self._secret = secret
+        self._door = httpx.AsyncClient(base_url=address, timeout=limits.ACKNOWLEDGE)
+
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
         args = await _arguments(request)
-        self.calls.append(Call(method, args))
-        waiting = self._troubles[method]
-        trouble = waiting.popleft() if waiting else None
+        call = Call(method, args, self.now())
+        self.calls.append(call)
+        trouble = self.troubles.take(method)
+        call.answered = type(trouble).__name__ if trouble else "ok"
         match trouble:
             case RateLimited(after=after):
                 return _json({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": str(after)})
@@ -281,11 +259,13 @@ class FakeSlack:
             case Says(error=error):
                 return _json({"ok": False, "error": error})
         answer = self._answer(request, method, args)
+        call.done = answer["ok"]
         if isinstance(trouble, Lost):
             if request.transport:
                 request.transport.abort()
             return web.Response()
-        if answer.get("error") == "ratelimited":
+        call.answered = answer.get("error", "ok")
+        if call.answered == "ratelimited":
             return _json(answer, 429, {"Retry-After": "1"})
         return _json(answer)
 
@@ -426,8 +406,8 @@ class FakeSlack:
     async def _serve_response(self, request: web.Request) -> web.Response:
         kept = self._responses.get(request.match_info["id"])
         args = await request.json()
-        self.calls.append(Call("response_url", args))
-        trouble = self._troubles["response_url"].popleft() if self._troubles["response_url"] else None
+        self.calls.append(Call("response_url", args, self.now()))
+        trouble = self.troubles.take("response_url")
         if isinstance(trouble, ServerError):
             return web.Response(status=trouble.status)
         if kept is None or kept["uses"] >= limits.RESPONSE_URL_USES or self.now() > kept["until"]:
@@ -774,9 +754,12 @@ class FakeSlack:
         return await self.post(body, {"content-type": content_type, **(headers or {}), **self.signed(body)})
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Raw bytes to the product's address."""
+        """Raw bytes to the product's address. Status 0 is no answer at all."""
         assert self._door, "reach() an app first"
-        response = await self._door.post("/slack/events", content=body, headers=dict(headers))
+        try:
+            response = await self._door.post("/slack/events", content=body, headers=dict(headers))
+        except httpx.TransportError as error:
+            return Answer(0, type(error).__name__)
         return Answer(response.status_code, response.text)
 
     def signed(self, body: bytes, age: int = 0, secret: str | None = None) -> dict[str, str]:

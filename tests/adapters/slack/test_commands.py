@@ -4,8 +4,9 @@ import pytest
 
 from bot.adapters.slack import limits
 from tests.adapters.slack.conftest import ROOM, OnSlack, Opened
-from tests.harness.slack import ServerError, words
+from tests.harness.slack import words
 from tests.harness.slack_rules import texts, unsafe
+from tests.harness.troubles import ServerError
 
 
 async def test_the_acknowledgement_carries_the_answer(desk: OnSlack):

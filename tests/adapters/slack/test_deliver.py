@@ -12,7 +12,7 @@ from bot.adapters.slack.deliver import EVENT_TYPE, Failed
 from handlers.messages import Moment, Reply, Table, Who
 from tests.adapters.slack.conftest import ROOM, OnSlack, Opened
 from tests.adapters.slack.sayings import NOON
-from tests.harness.slack import Hang, Lost, RateLimited, Says, ServerError
+from tests.harness.troubles import Hang, Lost, RateLimited, Says, ServerError
 
 PERSON = {"workspace": "T0DESK", "user": "U0STAFF", "direct": None, "person": "staff"}
 

@@ -9,8 +9,9 @@ from handlers.messages import FieldInput, Form, FormField, Option, Place
 from storage.database import Database
 from tests.adapters.slack.conftest import ROOM, OnSlack, Opened
 from tests.adapters.slack.sayings import SHELVES
-from tests.harness.slack import TEAM, Hang, Says, words
+from tests.harness.slack import TEAM, words
 from tests.harness.slack_rules import complaints_about_view, texts, unsafe
+from tests.harness.troubles import Hang, Says
 
 PLACE = Place(platform="slack", channel=ROOM)
 

@@ -6,7 +6,8 @@ from bot.adapters.port import Delivered, Delivery
 from bot.adapters.slack.inbound import plain
 from handlers.messages import Reply
 from tests.adapters.slack.conftest import ROOM, OnSlack, Opened
-from tests.harness.slack import BOT, Hang, Lost, RateLimited, Says, ServerError, words
+from tests.harness.slack import BOT, words
+from tests.harness.troubles import Hang, Lost, RateLimited, Says, ServerError
 
 
 @pytest.mark.parametrize(
