@@ -9,7 +9,7 @@ fills in forms by field; `desk.open_room("requests")` gives a room a channel, `d
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -30,6 +30,7 @@ from handlers.parsing import PersonKind, WholeNumber
 from handlers.rules.ledger import Record
 from storage.database import Database
 from storage.unit_of_work import Records
+from tests.harness.discord_wire import walk
 from tests.harness.house import MONDAY
 
 GUILD = 700_000_000_000_000_001
@@ -62,14 +63,6 @@ def adapter_for(ear: Ear, drawer: Drawer, **more: Any) -> DiscordAdapter:
         shelf=drawer.shelf(),
         **more,
     )
-
-
-def walk(components: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """Every component, in the order in which it is shown."""
-    for each in components:
-        yield each
-        yield from walk(each.get("components") or ())
-        yield from walk([each[key] for key in ("accessory", "component") if each.get(key)])
 
 
 def plain(markdown: str) -> str:
