@@ -14,6 +14,7 @@ from storage.repositories.leases import Leases
 from storage.repositories.ledger import Ledger
 from storage.repositories.outbox import Outbox
 from storage.repositories.people import People
+from storage.repositories.problems import Actions, Problems
 from storage.repositories.requests import Requests
 
 
@@ -67,6 +68,16 @@ class Records:
     def requests(self) -> Requests:
         """Service requests."""
         return Requests(self.session)
+
+    @cached_property
+    def problems(self) -> Problems:
+        """Problems and known errors."""
+        return Problems(self.session)
+
+    @cached_property
+    def actions(self) -> Actions:
+        """What somebody promised to do."""
+        return Actions(self.session)
 
     @cached_property
     def clocks(self) -> Clocks:

@@ -1,5 +1,15 @@
 """Tables, one file per capability. Importing this package makes the metadata complete, for migrations and tests."""
 
-from storage.models import console, drafts, evidence, flow, leases, people, requests, service_levels
+from storage.models import console, drafts, evidence, flow, leases, people, problems, requests, service_levels
 
-__all__ = ["console", "drafts", "evidence", "flow", "leases", "people", "requests", "service_levels"]
+__all__ = [
+    "console",
+    "drafts",
+    "evidence",
+    "flow",
+    "leases",
+    "people",
+    "problems",
+    "requests",
+    "service_levels",
+]
