@@ -22,7 +22,7 @@ from storage.models.flow import Installation
 from storage.repositories.flow import HELD
 
 _CHUNK = 1000
-_BEFORE_ANYBODY_SPOKE = ("installation", "lane", "lease", "ledger_head")
+_BEFORE_ANYBODY_SPOKE = ("due", "inbox", "installation", "lane", "lease", "ledger_head", "rota_turn")
 """Tables in which a desk writes by itself, as soon as it runs."""
 
 

@@ -12,6 +12,7 @@ from storage.repositories.drafts import Drafts
 from storage.repositories.flow import Counters, Definitions, Dues, Facts, Inbox, Posts
 from storage.repositories.leases import Leases
 from storage.repositories.ledger import Ledger
+from storage.repositories.oncall import OnCall
 from storage.repositories.outbox import Outbox
 from storage.repositories.people import People
 from storage.repositories.problems import Actions, Problems
@@ -78,6 +79,11 @@ class Records:
     def actions(self) -> Actions:
         """What somebody promised to do."""
         return Actions(self.session)
+
+    @cached_property
+    def oncall(self) -> OnCall:
+        """Overrides and swaps of rotas."""
+        return OnCall(self.session)
 
     @cached_property
     def clocks(self) -> Clocks:

@@ -1,6 +1,17 @@
 """Tables, one file per capability. Importing this package makes the metadata complete, for migrations and tests."""
 
-from storage.models import console, drafts, evidence, flow, leases, people, problems, requests, service_levels
+from storage.models import (
+    console,
+    drafts,
+    evidence,
+    flow,
+    leases,
+    oncall,
+    people,
+    problems,
+    requests,
+    service_levels,
+)
 
 __all__ = [
     "console",
@@ -8,6 +19,7 @@ __all__ = [
     "evidence",
     "flow",
     "leases",
+    "oncall",
     "people",
     "problems",
     "requests",
