@@ -138,6 +138,7 @@ async def _web(house: House) -> AsyncIterator[int]:
 
 async def _watch_policy(house: House) -> None:
     """Take up a changed policy; a bad one is reported, and the last good one stays."""
+    planned = house.policy().version
     while True:
         await asyncio.sleep(2)
         if await asyncio.to_thread(house.files.changed):
@@ -146,6 +147,10 @@ async def _watch_policy(house: House) -> None:
                 _log.error("the policy was not taken up; the last good one stays", problems=str(result))
             else:
                 _log.info("policy taken up", version=result.version)
+        # Compared, not done on the way: a store that is away just then must not make the desk forget it.
+        if (version := house.policy().version) != planned:
+            await asyncio.to_thread(house.bell.plan)
+            planned = version
 
 
 async def _sign(house: House) -> None:

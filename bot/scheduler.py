@@ -163,7 +163,10 @@ class Bell:
             return Records(session).dues.next_at(self._clock.now())
 
     def plan(self) -> None:
-        """Set the next moment of every round; one that is past stays, to be done late."""
+        """Set the next moment of every round, and let the desk look after by itself what it tends.
+
+        Said at the start and after every change of policy. A round's moment that is past stays, to be done late.
+        """
         now = self._clock.now()
         with self._database.writing() as session:
             dues = Records(session).dues
@@ -171,6 +174,9 @@ class Bell:
                 standing, next_at = dues.at(key), each.next_at(now)
                 if next_at is not None and (standing is None or standing > now):
                     dues.set(key, DESK.user, next_at, each.line)
+            for declared in self._dispatcher.commands:
+                if declared.tends:
+                    dues.set(f"tend/{declared.name}", DESK.user, now, declared.name)
 
     def _say(self, item: DueItem) -> None:
         command = Command(

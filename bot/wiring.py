@@ -82,7 +82,9 @@ class House:
     @cached_property
     def dispatcher(self) -> Dispatcher:
         """What carries out commands."""
-        return Dispatcher(registry.load(), self.policy, self.database, self.clock.now, self.platforms)
+        return Dispatcher(
+            registry.load(), self.policy, self.database, self.clock.now, self.platforms, feed=self.feed
+        )
 
     @cached_property
     def ear(self) -> Ear:
@@ -136,6 +138,10 @@ class House:
     def tokens(self) -> Tokens:
         """What opens feeds and alert sources."""
         return open_tokens(self.settings.home, self.settings.secret)
+
+    def feed(self, name: str) -> str:
+        """The address of a calendar feed, such as `person/oncall`, with the token that opens it."""
+        return f"{self.settings.url}/feeds/{name}.ics?token={self.tokens.of(f'feed/{name}')}"
 
     @cached_property
     def adapters(self) -> Mapping[str, Adapter]:

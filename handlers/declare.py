@@ -118,6 +118,7 @@ class Declared:
     role: Role
     evidences: tuple[str, ...]
     desk_only: bool
+    tends: bool
     strangers: bool
     run: Callable[[Any, Desk], Outcome | Reply]
     help: str
@@ -155,10 +156,12 @@ def command(
     role: Role = Role.STAFF,
     evidences: tuple[str, ...] = (),
     desk_only: bool = False,
+    tends: bool = False,
     strangers: bool = False,
 ) -> Callable[[Run], Run]:
     """Declare a function `(asked, desk) -> Outcome | Reply` as a command. No side effect but the note.
 
+    The desk says one that `tends` whenever it starts and whenever it has taken up a policy.
     `strangers` lets those say it, too, whom the policy keeps out because nobody has named them.
     """
 
@@ -173,6 +176,7 @@ def command(
             role=role,
             evidences=evidences,
             desk_only=desk_only,
+            tends=tends,
             strangers=strangers,
             run=run,
             help=inspect.getdoc(run) or "",

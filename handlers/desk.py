@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -16,12 +17,17 @@ from handlers.parsing import Reading
 from storage.unit_of_work import Records
 
 
+def _no_feed(_name: str) -> str | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Desk:
     """What one command works with. `now` is fixed when the command starts and never moves.
 
     `here` is the subject of the thread the command was said in; `reference` is the command's own id,
-    which evidence and logs carry too; `prefer` is the platform on which people are told first.
+    which evidence and logs carry too; `prefer` is the platform on which people are told first. `feed` gives the
+    secret address of a calendar feed, such as `person/oncall`, where the desk has a web server.
     """
 
     now: datetime
@@ -35,6 +41,7 @@ class Desk:
     reference: str
     here: str | None = None
     prefer: str = ""
+    feed: Callable[[str], str | None] = _no_feed
 
     @property
     def surface(self) -> str:

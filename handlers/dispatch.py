@@ -51,6 +51,7 @@ class Dispatcher:
         now: Callable[[], datetime],
         platforms: Sequence[str],
         new_reference: Callable[[], str] = lambda: uuid4().hex[:12],
+        feed: Callable[[str], str | None] = lambda _name: None,
     ) -> None:
         self.commands = commands
         self.policy = policy
@@ -60,6 +61,7 @@ class Dispatcher:
         self.after_commit: list[Callable[[], None]] = []
         """Called, in the committing thread, when a command has changed something: there may be work."""
         self._new_reference = new_reference
+        self._feed = feed
 
     def run(self, command: Command) -> Reply:
         """Carry out one command and say what came of it.
@@ -223,6 +225,7 @@ class Dispatcher:
             reference=log_reference,
             here=_subject_here(command.place, records),
             prefer=prefer or command.sender.platform,
+            feed=self._feed,
         )
 
     def _meet(self, sender: Sender, declared: Declared) -> None:

@@ -43,6 +43,7 @@ class Player:
         await self._stage.open(Ear(self.dispatcher))
         stage = {self._stage.platform: self._stage.adapter}
         self._courier = Courier(self.dispatcher, stage, self._clock, "rehearsal")
+        self._bell.plan()
         try:
             for step in self._script.steps:
                 await self._take(step)
