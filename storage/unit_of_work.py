@@ -10,6 +10,7 @@ from storage.repositories.clocks import Clocks
 from storage.repositories.copies import Copies
 from storage.repositories.drafts import Drafts
 from storage.repositories.flow import Counters, Definitions, Dues, Facts, Inbox, Posts
+from storage.repositories.incidents import Incidents
 from storage.repositories.leases import Leases
 from storage.repositories.ledger import Ledger
 from storage.repositories.oncall import OnCall
@@ -84,6 +85,11 @@ class Records:
     def oncall(self) -> OnCall:
         """Overrides and swaps of rotas."""
         return OnCall(self.session)
+
+    @cached_property
+    def incidents(self) -> Incidents:
+        """Incidents."""
+        return Incidents(self.session)
 
     @cached_property
     def clocks(self) -> Clocks:

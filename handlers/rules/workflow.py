@@ -1,18 +1,44 @@
-"""The life of a service request: its states, and which move is open in which state.
+"""The lives of tickets: their states, and which move is open in which state.
+
+A request:
 
 new ─► (awaiting-approval) ─► open ─► in-progress ⇄ waiting-on-… ─► fulfilled ─► closed
              │                                                        │
              └► rejected        (cancelled from any open state)       └► reopened: open again
+
+An incident:
+
+triggered ⇄ acknowledged ─► resolved ─► closed      (reopened: triggered or acknowledged again)
+     └────────────┴──────► merged into another one
+
+A problem:
+
+open ─► analysed ─► resolved ─► closed, once its effect was checked      (reopened: open again)
+
+An action:
+
+open ─► done
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 from handlers.errors import WrongState
 
 
-class RequestState(StrEnum):
+class TicketState(StrEnum):
+    """Where a ticket stands."""
+
+    @property
+    def shown(self) -> str:
+        """In words."""
+        return self.value.replace("-", " ")
+
+
+class RequestState(TicketState):
     """Where a request stands; `waiting-…` states may stop a clock if the agreement names them."""
 
     AWAITING_APPROVAL = "awaiting-approval"
@@ -25,10 +51,40 @@ class RequestState(StrEnum):
     REJECTED = "rejected"
     CANCELLED = "cancelled"
 
-    @property
-    def shown(self) -> str:
-        """In words."""
-        return self.value.replace("-", " ")
+
+class IncidentState(TicketState):
+    """Where an incident stands: nobody holds it, somebody does, service is back, done with; or part of another."""
+
+    TRIGGERED = "triggered"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    MERGED = "merged"
+
+
+class ProblemState(TicketState):
+    """Where a problem stands: its cause is looked for, is known, was removed, and that was seen to have helped."""
+
+    OPEN = "open"
+    ANALYSED = "analysed"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+
+class ActionState(TicketState):
+    """Whether somebody still owes something."""
+
+    OPEN = "open"
+    DONE = "done"
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """Which moves are open in which states of one kind of ticket, and what to do instead in the others."""
+
+    states: type[TicketState]
+    moves: Mapping[str, tuple[TicketState, ...]]
+    instead: Mapping[TicketState, str]
 
 
 S = RequestState
@@ -37,34 +93,100 @@ WORKABLE = (S.OPEN, S.IN_PROGRESS, *WAITING)
 UNFINISHED = (S.AWAITING_APPROVAL, *WORKABLE)
 FINAL = (S.CLOSED, S.REJECTED, S.CANCELLED)
 
-_MOVES: dict[str, tuple[RequestState, ...]] = {
-    "take": WORKABLE,
-    "assign": WORKABLE,
-    "prioritise": UNFINISHED,
-    "comment on": (*UNFINISHED, S.FULFILLED),
-    "wait with": (S.OPEN, S.IN_PROGRESS, *WAITING),
-    "resume": WAITING,
-    "approve": (S.AWAITING_APPROVAL,),
-    "reject": (S.AWAITING_APPROVAL,),
-    "tick a task of": WORKABLE,
-    "fulfil": WORKABLE,
-    "confirm": (S.FULFILLED,),
-    "reopen": (S.FULFILLED, S.CLOSED),
-    "cancel": UNFINISHED,
-    "rate": (S.FULFILLED, S.CLOSED),
-}
+I = IncidentState  # noqa: E741 - as S above, for the table below alone
+LIVE = (I.TRIGGERED, I.ACKNOWLEDGED)
+OVER = (I.RESOLVED, I.CLOSED)
 
-_INSTEAD = {
-    S.AWAITING_APPROVAL: "It still waits for approval.",
-    S.FULFILLED: "It is fulfilled; if it is not right, reopen it.",
-    S.CLOSED: "It is closed; reopen it or ask anew.",
-    S.REJECTED: "It was rejected; ask anew if things have changed.",
-    S.CANCELLED: "It was cancelled; ask anew.",
+P = ProblemState
+UNSOLVED = (P.OPEN, P.ANALYSED)
+
+WORKFLOWS: Mapping[str, Workflow] = {
+    "REQ": Workflow(
+        RequestState,
+        {
+            "take": WORKABLE,
+            "assign": WORKABLE,
+            "prioritise": UNFINISHED,
+            "comment on": (*UNFINISHED, S.FULFILLED),
+            "wait with": (S.OPEN, S.IN_PROGRESS, *WAITING),
+            "resume": WAITING,
+            "approve": (S.AWAITING_APPROVAL,),
+            "reject": (S.AWAITING_APPROVAL,),
+            "tick a task of": WORKABLE,
+            "fulfil": WORKABLE,
+            "confirm": (S.FULFILLED,),
+            "reopen": (S.FULFILLED, S.CLOSED),
+            "cancel": UNFINISHED,
+            "rate": (S.FULFILLED, S.CLOSED),
+        },
+        {
+            S.AWAITING_APPROVAL: "It still waits for approval.",
+            S.FULFILLED: "It is fulfilled; if it is not right, reopen it.",
+            S.CLOSED: "It is closed; reopen it or ask anew.",
+            S.REJECTED: "It was rejected; ask anew if things have changed.",
+            S.CANCELLED: "It was cancelled; ask anew.",
+        },
+    ),
+    "INC": Workflow(
+        IncidentState,
+        {
+            "triage": LIVE,
+            "acknowledge": LIVE,
+            "take": LIVE,
+            "hand over": LIVE,
+            "give a part in": LIVE,
+            "post an update on": LIVE,
+            "escalate": LIVE,
+            "page anybody for": LIVE,
+            "record a workaround for": (*LIVE, I.RESOLVED),
+            "follow": (*LIVE, *OVER),
+            "link": (*LIVE, *OVER),
+            "merge": LIVE,
+            "resolve": LIVE,
+            "confirm": (I.RESOLVED,),
+            "reopen": OVER,
+            "close": (I.RESOLVED,),
+            "review": OVER,
+        },
+        {
+            I.TRIGGERED: "Resolve it first.",
+            I.ACKNOWLEDGED: "Resolve it first.",
+            I.RESOLVED: "It stays resolved; if it is broken again, reopen it.",
+            I.CLOSED: "It stays closed; if it is broken again, reopen it.",
+        },
+    ),
+    "PRB": Workflow(
+        ProblemState,
+        {
+            "say the cause of": UNSOLVED,
+            "record a workaround for": UNSOLVED,
+            "record a known error for": UNSOLVED,
+            "link": tuple(ProblemState),
+            "resolve": (P.ANALYSED,),
+            "close": (P.RESOLVED,),
+            "reopen": (P.RESOLVED, P.CLOSED),
+        },
+        {
+            P.OPEN: "Say its cause first, with `problem cause`.",
+            P.ANALYSED: "Resolve it first, with `problem resolve`.",
+            P.RESOLVED: "If it has come back, reopen it.",
+            P.CLOSED: "If it has come back, reopen it.",
+        },
+    ),
+    "ACT": Workflow(
+        ActionState,
+        {"finish": (ActionState.OPEN,), "move": (ActionState.OPEN,)},
+        {ActionState.DONE: "Add another one if more is to be done."},
+    ),
 }
+"""By the prefix of a ticket's references."""
 
 
 def require_move(ref: str, state: str, move: str) -> None:
     """Raise WrongState, with what to do instead, unless the move is open in this state."""
-    now = RequestState(state)
-    if now not in _MOVES[move]:
-        raise WrongState(f"You cannot {move} {ref}: it is {now.shown}.", _INSTEAD.get(now, ""), subject=ref)
+    workflow = WORKFLOWS[ref.partition("-")[0]]
+    now = workflow.states(state)
+    if now not in workflow.moves[move]:
+        raise WrongState(
+            f"You cannot {move} {ref}: it is {now.shown}.", workflow.instead.get(now, ""), subject=ref
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index
+from sqlalchemy import Index, true
 from sqlmodel import Field, SQLModel
 
 from storage.columns import Instant
@@ -14,6 +14,7 @@ class ClockRow(SQLModel, table=True):
     """One promise on one ticket. `state` is how it stood then; how it stands now is read from the moments.
 
     `open` says that it is neither met, met late nor cancelled; `soon_at` is its last warning before `due_at`.
+    What is not `counted`, such as a practice, stays out of every figure.
     """
 
     __tablename__ = "clock"
@@ -34,6 +35,7 @@ class ClockRow(SQLModel, table=True):
     goal: float
     state: str = Field(max_length=16)
     open: bool = True
+    counted: bool = Field(default=True, sa_column_kwargs={"server_default": true()})
     started_at: datetime | None = Field(default=None, sa_type=Instant)
     due_at: datetime | None = Field(default=None, sa_type=Instant)
     soon_at: datetime | None = Field(default=None, sa_type=Instant)

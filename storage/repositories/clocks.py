@@ -39,7 +39,7 @@ class Clocks:
     def running(
         self, *, service: str | None = None, team: str | None = None, customer: str | None = None
     ) -> Sequence[ClockRow]:
-        """Clocks of open tickets, the next due first."""
+        """Clocks of open tickets that count, the next due first."""
         query = select_models(ClockRow).where(col(ClockRow.open).is_(True), *_within(service, team, customer))
         return self._session.exec(query.order_by(col(ClockRow.due_at))).all()
 
@@ -52,7 +52,7 @@ class Clocks:
         team: str | None = None,
         customer: str | None = None,
     ) -> Sequence[ClockRow]:
-        """Clocks that were decided in a period: stopped in it, or breached in it and still running."""
+        """Clocks that count and were decided in a period: stopped in it, or breached in it and still running."""
         stopped = (col(ClockRow.stopped_at) >= since) & (col(ClockRow.stopped_at) < until)
         broken = (
             col(ClockRow.stopped_at).is_(None)
@@ -73,7 +73,10 @@ class Clocks:
         team: str | None = None,
         customer: str | None = None,
     ) -> Sequence[ClockRow]:
-        """Clocks that were breached in a period, the newest breach first; one whose moment has come counts at once."""
+        """Clocks that count and were breached in a period, the newest breach first.
+
+        One whose moment has come counts at once.
+        """
         told = (col(ClockRow.breached_at) >= since) & (col(ClockRow.breached_at) < until)
         silent = (
             col(ClockRow.breached_at).is_(None)
@@ -90,4 +93,4 @@ class Clocks:
 
 def _within(service: str | None, team: str | None, customer: str | None) -> list[Any]:
     asked = ((ClockRow.service, service), (ClockRow.team, team), (ClockRow.customer, customer))
-    return [col(column) == wanted for column, wanted in asked if wanted]
+    return [col(ClockRow.counted), *(col(column) == wanted for column, wanted in asked if wanted)]
