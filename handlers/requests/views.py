@@ -9,8 +9,9 @@ from typing import Annotated
 from config.policy import Role
 from handlers.declare import Standing, command, decisions, subject, suggestions
 from handlers.desk import Desk
+from handlers.listing import PAGE, heading, skipped, turning
 from handlers.messages import Button, Option, Reply, Table, Words
-from handlers.parsing import Choice, RequestRef, Text, WholeNumber, quoted
+from handlers.parsing import Choice, RequestRef, Text, WholeNumber
 from handlers.requests.shared import (
     PREFIX,
     card,
@@ -22,10 +23,15 @@ from handlers.requests.shared import (
     seats_of,
 )
 from handlers.rules.workflow import UNFINISHED, RequestState
+from handlers.timeline import timeline
 from storage.models.requests import Request
 
-_PAGE = 10
-_TIMELINE = 12
+_WHOSE = {
+    "mine": "your requests",
+    "team": "your team's open requests",
+    "open": "open requests",
+    "all": "requests",
+}
 
 
 @dataclass(frozen=True)
@@ -96,24 +102,8 @@ def show(asked: Show, desk: Desk) -> Reply:
             "text": source,
             "buttons": own_buttons(desk, request, tasks),
             "private": True,
-            "more": (*((asked_for,) if answers else ()), _timeline(desk, request)),
+            "more": (*((asked_for,) if answers else ()), timeline(desk, request.ref, _SAID)),
         }
-    )
-
-
-def _timeline(desk: Desk, request: Request) -> Reply:
-    records = desk.records.ledger.trail(request.ref, limit=_TIMELINE)
-    words = desk.records.ledger.words_of([record.seq for record in records])
-    rows: list[tuple[Words, ...]] = []
-    for record in reversed(records):
-        if record.action.startswith("notice."):
-            continue
-        said = "; ".join(text for name, text in words.get(record.seq, {}).items() if name in _SAID)
-        what = record.action.removeprefix("request.").replace("_", " ").replace(".", " ")
-        who = desk.directory.who_is(record.actor)
-        rows.append(((desk.at(record.at) or "",), (who,), (f"{what}: {said}" if said else what,)))
-    return Reply(
-        title="What happened, newest first", table=Table(columns=("When", "Who", "What"), rows=tuple(rows))
     )
 
 
@@ -132,31 +122,20 @@ def list_requests(asked: List, desk: Desk) -> Reply:
         requester=requester,
         teams=teams,
         text=asked.about,
-        skip=(asked.page - 1) * _PAGE,
-        at_most=_PAGE,
+        skip=skipped(asked.page),
+        at_most=PAGE,
     )
     return Reply(
-        title=_title(asked, total),
+        title=heading(total, _WHOSE[asked.scope], asked.about, asked.page),
         table=Table(
             columns=("Request", "What", "State", "Held by", "Promised"),
             rows=tuple(_row(desk, each) for each in found),
             empty="No such requests. Type `request new` to ask for something.",
         ),
-        buttons=_pages(asked, total) + tuple(_show(each) for each in found[:3]),
-    )
-
-
-def _title(asked: List, total: int) -> str:
-    whose = {
-        "mine": "your requests",
-        "team": "your team's open requests",
-        "open": "open requests",
-        "all": "requests",
-    }
-    about = f" about “{asked.about}”" if asked.about else ""
-    pages = max(1, -(-total // _PAGE))
-    return f"{total} of {whose[asked.scope]}{about}" + (
-        f", page {asked.page} of {pages}" if pages > 1 else ""
+        buttons=(
+            *turning(f"request list {asked.scope}", asked.about, asked.page, total),
+            *(_show(each) for each in found[:3]),
+        ),
     )
 
 
@@ -170,15 +149,6 @@ def _row(desk: Desk, request: Request) -> tuple[Words, ...]:
         (desk.directory.who_is(request.assignee),) if request.assignee else ("nobody yet",),
         promise_words(desk, soonest) if soonest else ("—",),
     )
-
-
-def _pages(asked: List, total: int) -> tuple[Button, ...]:
-    line = f"request list {asked.scope}" + (f" about:{quoted(asked.about)}" if asked.about else "")
-    earlier = (Button(label="Previous", line=f"{line} page:{asked.page - 1}"),) if asked.page > 1 else ()
-    further = (
-        (Button(label="Next", line=f"{line} page:{asked.page + 1}"),) if asked.page * _PAGE < total else ()
-    )
-    return earlier + further
 
 
 def _show(request: Request) -> Button:
