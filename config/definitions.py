@@ -1,8 +1,8 @@
 """Definitions as they are stored for ever: a self-contained body, and the version that names it.
 
-A ticket keeps the version of the agreement and the offering that it began with. So a stored
-agreement holds the calendars that its targets count in, closed days and all, and needs no file and
-no library to answer again. Definitions never rewrite history: another body is another version.
+A ticket keeps the version of the agreement, the offering and the escalation that it began with. So a
+stored agreement holds the calendars that its targets count in, closed days and all, and needs no file
+and no library to answer again. Definitions never rewrite history: another body is another version.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from config.policy import Agreement, Calendar, Offering, Policy, fingerprint, plain
+from config.policy import Agreement, Calendar, Escalation, Offering, Policy, fingerprint, plain
 
 Body = Mapping[str, Any]
 
 # Unlike a file, a stored body may hold a key that a later release has dropped: it is passed over.
 _AGREEMENT = TypeAdapter(Agreement)
 _OFFERING = TypeAdapter(Offering)
+_ESCALATION = TypeAdapter(Escalation)
 _CALENDAR = TypeAdapter(Calendar)
 
 
 @dataclass(frozen=True)
 class Definition:
-    """A version of an `agreement` or `offering` (`kind`); `version` is the digest of its JSON-ready body."""
+    """A version of an `agreement`, `offering` or `escalation` (`kind`); `version` is the digest of its body."""
 
     kind: str
     key: str
@@ -34,9 +35,12 @@ class Definition:
 
 
 def definitions(policy: Policy) -> tuple[Definition, ...]:
-    """Every agreement and then every offering of a policy, ready to be stored under (kind, key, version)."""
-    found = [agreement_definition(policy, key) for key in policy.agreements]
-    return (*found, *(offering_definition(policy, key) for key in policy.offerings))
+    """Every agreement, offering and escalation of a policy, ready to be stored under (kind, key, version)."""
+    return (
+        *(agreement_definition(policy, key) for key in policy.agreements),
+        *(offering_definition(policy, key) for key in policy.offerings),
+        *(escalation_definition(policy, key) for key in policy.escalations),
+    )
 
 
 def agreement_definition(policy: Policy, key: str) -> Definition:
@@ -51,8 +55,13 @@ def offering_definition(policy: Policy, key: str) -> Definition:
     return _definition("offering", offering, policy, (stage.calendar for stage in offering.approval))
 
 
+def escalation_definition(policy: Policy, key: str) -> Definition:
+    """The present version of an escalation, whose waits count round the clock; KeyError if unknown."""
+    return _definition("escalation", policy.escalations[key], policy, ())
+
+
 def _definition(
-    kind: str, thing: Agreement | Offering, policy: Policy, used: Iterable[str | None]
+    kind: str, thing: Agreement | Offering | Escalation, policy: Policy, used: Iterable[str | None]
 ) -> Definition:
     calendars = {key: policy.calendars[key] for key in used if key is not None}
     body = {kind: plain(thing), "calendars": plain(calendars)}
@@ -67,6 +76,11 @@ def agreement_from(body: Body) -> Agreement:
 def offering_from(body: Body) -> Offering:
     """The offering in a stored definition's body; raises pydantic's ValidationError for anything else."""
     return _OFFERING.validate_python(body["offering"])
+
+
+def escalation_from(body: Body) -> Escalation:
+    """The escalation in a stored definition's body; raises pydantic's ValidationError for anything else."""
+    return _ESCALATION.validate_python(body["escalation"])
 
 
 def calendars_from(body: Body) -> dict[str, Calendar]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from config.definitions import agreement_from, calendars_from, definitions, offering_from
-from config.policy import Agreement, Calendar, Offering, Policy
+from config.definitions import agreement_from, calendars_from, definitions, escalation_from, offering_from
+from config.policy import Agreement, Calendar, Escalation, Offering, Policy
 from handlers.desk import Desk
 
 
@@ -51,6 +51,11 @@ def offering(desk: Desk, key: str, version: str) -> Offering:
     return _offering(key, version, _Body(desk, "offering", key, version))
 
 
+def escalation(desk: Desk, key: str, version: str) -> Escalation:
+    """The escalation that an incident began with, as it was then."""
+    return _escalation(key, version, _Body(desk, "escalation", key, version))
+
+
 class _Body:
     """Reads a stored body when the cache needs it; equal to every other, so that it is no part of the cache's key."""
 
@@ -72,6 +77,11 @@ class _Body:
 def _terms(key: str, version: str, body: _Body) -> Terms:
     stored = body()
     return Terms(agreement_from(stored), calendars_from(stored), version)
+
+
+@lru_cache(maxsize=512)
+def _escalation(key: str, version: str, body: _Body) -> Escalation:
+    return escalation_from(body())
 
 
 @lru_cache(maxsize=512)

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from config.definitions import agreement_from, calendar_from, calendars_from, definitions, offering_from
+from config.definitions import (
+    agreement_from,
+    calendar_from,
+    calendars_from,
+    definitions,
+    escalation_from,
+    offering_from,
+)
 from config.loading import load
 from config.policy import Calendar, Policy, fingerprint, plain
 
@@ -19,21 +26,25 @@ def policy() -> Policy:
     return load(Path(str(files("config"))) / "policies")
 
 
-def test_every_agreement_and_offering_has_a_definition(policy):
+def test_every_agreement_offering_and_escalation_has_a_definition(policy):
     found = [(each.kind, each.key) for each in definitions(policy)]
     assert found == [
         *(("agreement", key) for key in policy.agreements),
         *(("offering", key) for key in policy.offerings),
+        *(("escalation", key) for key in policy.escalations),
     ]
 
 
 def test_a_definition_comes_back_from_json_as_it_was(policy):
+    ways = {
+        "agreement": (agreement_from, policy.agreements),
+        "offering": (offering_from, policy.offerings),
+        "escalation": (escalation_from, policy.escalations),
+    }
     for each in definitions(policy):
         body = json.loads(json.dumps(each.body))
-        if each.kind == "agreement":
-            assert agreement_from(body) == policy.agreements[each.key]
-        else:
-            assert offering_from(body) == policy.offerings[each.key]
+        come_back, known = ways[each.kind]
+        assert come_back(body) == known[each.key]
         for key, calendar in calendars_from(body).items():
             assert calendar == policy.calendars[key]
 
