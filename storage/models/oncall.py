@@ -63,7 +63,7 @@ class RotaSwap(SQLModel, table=True):
 
 
 class RotaTurn(SQLModel, table=True):
-    """Who was last said to hold a rota, and since when; nobody, when `person` is None.
+    """Who was last said to hold a rota, since when, and who did before; nobody, where that is None.
 
     `number` counts the changes. `version` is that of the rota's definition, `revised_at` when it was taken up.
     """
@@ -72,6 +72,7 @@ class RotaTurn(SQLModel, table=True):
 
     rota: str = Field(primary_key=True, max_length=48)
     person: str | None = Field(default=None, max_length=48)
+    before: str | None = Field(default=None, max_length=48)
     since: datetime = Field(sa_type=Instant)
     number: int = 1
     version: str = Field(max_length=16)

@@ -48,6 +48,7 @@ def upgrade() -> None:
         "rota_turn",
         sa.Column("rota", sa.String(length=48), nullable=False),
         sa.Column("person", sa.String(length=48), nullable=True),
+        sa.Column("before", sa.String(length=48), nullable=True),
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("version", sa.String(length=16), nullable=False),
