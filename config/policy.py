@@ -477,15 +477,18 @@ class AlertKind(StrEnum):
 class AlertMapping:
     """Where a generic source's JSON holds what an alert says: dotted paths such as `event.id` or `labels.host`.
 
-    An alert is over when the value at `state` is one of `resolved`.
+    An alert is over when the value at `state` is one of `resolved`. Only a title is needed; alerts without a
+    key are told apart by it.
     """
 
     key: str = "key"
     title: str = "title"
     detail: str = "detail"
+    severity: str = "severity"
+    service: str = "service"
     state: str = "state"
     resolved: Names = ("resolved", "ok")
-    link: str | None = None
+    link: str = "link"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from sqlmodel import Session
 
+from storage.repositories.alerts import Alerts
 from storage.repositories.clocks import Clocks
 from storage.repositories.copies import Copies
 from storage.repositories.drafts import Drafts
@@ -85,6 +86,11 @@ class Records:
     def oncall(self) -> OnCall:
         """Overrides and swaps of rotas."""
         return OnCall(self.session)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """Alerts of monitoring systems."""
+        return Alerts(self.session)
 
     @cached_property
     def incidents(self) -> Incidents:

@@ -1,6 +1,7 @@
 """Tables, one file per capability. Importing this package makes the metadata complete, for migrations and tests."""
 
 from storage.models import (
+    alerts,
     console,
     drafts,
     evidence,
@@ -15,6 +16,7 @@ from storage.models import (
 )
 
 __all__ = [
+    "alerts",
     "console",
     "drafts",
     "evidence",
