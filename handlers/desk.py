@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from config.policy import Policy
 from handlers.access import Person
-from handlers.declare import Commands, Standing
+from handlers.declare import Commands, Standing, distribute, form_for
 from handlers.directory import Directory
-from handlers.errors import NotFound
+from handlers.errors import NeedsForm, NotFound
 from handlers.messages import Command, Moment, Place, Who
 from handlers.parsing import Reading
 from storage.unit_of_work import Records
@@ -59,6 +59,15 @@ class Desk:
         if look is None:
             raise NotFound(f"There is no {ref}.", "Check the reference.")
         return look(ref, self)
+
+    def ask(self, problems: Mapping[str, str]) -> NeedsForm:
+        """The command's form with what was said so far: raised when only its handler can tell what is wrong.
+
+        `problems` holds a sentence by field.
+        """
+        declared, rest = self.commands.find(self.command.line)
+        given = distribute(declared, rest, self.command.answers, self.here)
+        return NeedsForm(form_for(declared, given, self.reading(), problems), dict(problems))
 
     def at(self, moment: datetime | None, relative: bool = False) -> Moment | None:
         """An instant as a part of words."""
