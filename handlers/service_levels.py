@@ -18,6 +18,7 @@ from handlers.declare import Change, Due, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import BadValue, NotFound
 from handlers.messages import (
+    DESK,
     Audience,
     Button,
     Fact,
@@ -37,9 +38,8 @@ from handlers.parsing import AnyRef, Text, Word, quoted
 from handlers.rules.ledger import Record
 from handlers.rules.moments import show_duration
 from handlers.rules.periods import Period, period
-from handlers.rules.promises import Clock, clocks_of
+from handlers.rules.promises import Clock, Course, clocks_of, course_of
 from handlers.rules.sla_clock import Reading, Row, Standing, State, explain, next_moment
-from handlers.rules.workflow import UNFINISHED
 from storage.models.service_levels import ClockRow
 
 _OVER = (State.MET, State.MET_LATE, State.CANCELLED)
@@ -104,9 +104,13 @@ def read_clocks(desk: Desk, ref: str) -> tuple[list[Clock], list[Record]]:
 def _facts_of(history: Sequence[Record]) -> dict[str, object]:
     known: dict[str, object] = {}
     for record in history:
-        if not record.action.startswith(("sla.", "notice.")):
+        if course_of(record.action):
             known.update(record.after or {})
     return known
+
+
+def _course_of(history: Sequence[Record]) -> Course:
+    return next(course for record in history if (course := course_of(record.action)))
 
 
 def _row(ref: str, clock: Clock, known: Mapping[str, object], customer: str | None) -> ClockRow:
@@ -124,6 +128,7 @@ def _row(ref: str, clock: Clock, known: Mapping[str, object], customer: str | No
         goal=clock.goal,
         state=str(reading.state),
         open=reading.state not in _OVER,
+        counted=not known.get("practice"),
         started_at=reading.started_at,
         due_at=reading.due_at,
         soon_at=max(ahead, default=None),
@@ -159,7 +164,7 @@ def refresh(asked: Refresh, desk: Desk) -> Outcome:
     return Outcome(
         reply=Reply(title=f"{ref}: {len(clocks)} clocks"),
         changes=changes,
-        notices=_announce(desk, ref, clocks, before, known, history[-1]),
+        notices=_announce(desk, ref, clocks, before, known, history),
         due=[due for clock in moved if (due := _due(ref, clock, desk.now))],
         undue=[f"sla/{ref}/{clock.name}" for clock in moved if next_moment(clock.reading, desk.now) is None],
     )
@@ -186,9 +191,10 @@ def _announce(
     clocks: Sequence[Clock],
     before: Mapping[str, ClockRow],
     known: Mapping[str, object],
-    last: Record,
+    history: Sequence[Record],
 ) -> list[Notice]:
-    """The new promise is announced to the requester when a change of target moved it."""
+    """The new promise is announced to whose ticket it is when a change of target moved it."""
+    last, asker = history[-1], _text(known.get(_course_of(history).asker))
     if "priority" not in (last.before or {}) and "agreement" not in (last.before or {}):
         return []
     moved = [
@@ -196,11 +202,11 @@ def _announce(
         for clock in clocks
         if clock.name in before and clock.reading.due_at and clock.reading.due_at != before[clock.name].due_at
     ]
-    if not moved or not known.get("requester"):
+    if not moved or asker in (None, DESK.user):
         return []
     return [
         Notice(
-            to=ToPerson(person=str(known["requester"])),
+            to=ToPerson(person=asker or ""),
             reply=Reply(
                 title=f"{ref} has new promises",
                 facts=facts(*((clock.name.capitalize(), _due_words(desk, clock.reading)) for clock in moved)),
@@ -226,7 +232,7 @@ def ring(asked: Ring, desk: Desk) -> Outcome:
     clock = next((each for each in clocks if each.name == asked.promise), None)
     if clock is None or clock.reading.state in (*_OVER, State.PAUSED, State.NOT_STARTED):
         return Outcome(reply=Reply(title=f"{ref}: nothing to say about {asked.promise}."))
-    known = _facts_of(history)
+    known, course = _facts_of(history), _course_of(history)
     due = _due(ref, clock, desk.now)
     reached = _reached(clock.reading, desk.now)
     # What time alone has reached since is told once, as the gravest of it: a breach makes its warnings moot.
@@ -243,8 +249,9 @@ def ring(asked: Ring, desk: Desk) -> Outcome:
     return Outcome(
         reply=Reply(title=f"{ref}: told"),
         changes=[Change("sla.breached" if broken else "sla.warned", ref, None, told)],
-        notices=_reminders(desk, ref, clock, known, percent, moment),
+        notices=_reminders(desk, ref, clock, course, known, percent, moment),
         due=[due] if due else [],
+        follow=[f"{course.broken[clock.promise]} {ref}"] if broken and clock.promise in course.broken else [],
     )
 
 
@@ -270,7 +277,13 @@ def _was_told(history: Sequence[Record], clock: Clock, percent: int, moment: dat
 
 
 def _reminders(
-    desk: Desk, ref: str, clock: Clock, known: Mapping[str, object], percent: int, moment: datetime
+    desk: Desk,
+    ref: str,
+    clock: Clock,
+    course: Course,
+    known: Mapping[str, object],
+    percent: int,
+    moment: datetime,
 ) -> list[Notice]:
     agreement = definitions.terms(desk, str(known["agreement"]), str(known["agreement_version"])).agreement
     broken = percent == _BREACH
@@ -282,12 +295,17 @@ def _reminders(
     if late.total_seconds() >= 60:
         text.append(f" (This word comes {show_duration(_whole_minutes(late))} late: the desk was away.)")
     summary = desk.commands.looks[ref.partition("-")[0]](ref, desk).card.title
+    owing = next((who for key in course.who_owes(clock.promise) if (who := _text(known.get(key)))), None)
     reply = Reply(
         title=title,
         text=tuple(text),
         tone=Tone.BAD if broken else Tone.WAITING,
         facts=facts(("About", summary), ("Held by", desk.who(_text(known.get("assignee"))) or "nobody yet")),
-        buttons=(Button(label=f"Show {ref}", line=f"{_noun(desk, ref)} show {ref}"), _why_button(ref)),
+        buttons=(
+            *_keep_buttons(ref, course, clock),
+            Button(label=f"Show {ref}", line=f"{_noun(desk, ref)} show {ref}"),
+            _why_button(ref),
+        ),
         subject=ref,
         private=False,
     )
@@ -298,10 +316,18 @@ def _reminders(
             key=f"sla/{ref}/{clock.name}/{percent}/{moment.isoformat()}",
             kind=Kind.REMINDER,
             subject=ref,
-            while_in=tuple(str(state) for state in UNFINISHED),
+            while_in=tuple(str(state) for state in course.states_of(clock.promise)),
         )
-        for audience in _audiences(desk.policy, tell, known)
+        for audience in _audiences(desk.policy, tell, known, owing, _text(known.get(course.asker)))
     ]
+
+
+def _keep_buttons(ref: str, course: Course, clock: Clock) -> tuple[Button, ...]:
+    """The way to keep the promise at once, where one command does."""
+    if clock.promise not in course.keeps:
+        return ()
+    label, line = course.keeps[clock.promise]
+    return (Button(label=label, line=f"{line} {ref}"),)
 
 
 def _whole_minutes(late: timedelta) -> timedelta:
@@ -316,17 +342,23 @@ def _noun(desk: Desk, ref: str) -> str:
     return desk.commands.shows[ref.partition("-")[0]].partition(" ")[0]
 
 
-def _audiences(policy: Policy, tell: Iterable[str], known: Mapping[str, object]) -> list[Audience]:
-    """Those whom an agreement's `tell` names, each once; without an assignee the team hears it."""
+def _audiences(
+    policy: Policy,
+    tell: Iterable[str],
+    known: Mapping[str, object],
+    owing: str | None,
+    asker: str | None,
+) -> list[Audience]:
+    """Those whom an agreement's `tell` names, each once; when nobody owes it (yet), the team hears it."""
     team = policy.teams.get(str(known.get("team")))
     service = policy.services.get(str(known.get("service")))
     found: dict[Audience, None] = {}
     for name in tell:
         match name:
-            case "assignee" if known.get("assignee"):
-                found[ToPerson(person=str(known["assignee"]))] = None
-            case "requester" if known.get("requester"):
-                found[ToPerson(person=str(known["requester"]))] = None
+            case "assignee" if owing:
+                found[ToPerson(person=owing)] = None
+            case "requester" if asker and asker != DESK.user:
+                found[ToPerson(person=asker)] = None
             case "manager":
                 manager = (team and team.lead) or (service and service.owner)
                 if manager:

@@ -66,7 +66,8 @@ class Course:
     what was promised is done; in the states `ended` nothing is owed any more.
 
     A promise is owed by the first of `owed_by` whom the evidence names (else by who holds the ticket), it is
-    open in the states `open_in`, and kept by the command `keeps`. When it is broken the desk says `broken`.
+    open in the states `open_in`, and kept by the command `keeps` (a button's label and the command). When it is
+    broken the desk says `broken`.
     """
 
     asker: str
@@ -77,7 +78,7 @@ class Course:
     asker_answers: bool = False
     series: tuple[Series, ...] = ()
     owed_by: Mapping[Promise, tuple[str, ...]] = field(default_factory=dict)
-    keeps: Mapping[Promise, str] = field(default_factory=dict)
+    keeps: Mapping[Promise, tuple[str, str]] = field(default_factory=dict)
     broken: Mapping[Promise, str] = field(default_factory=dict)
 
     def states_of(self, promise: Promise) -> tuple[str, ...]:
@@ -131,10 +132,10 @@ COURSES: Mapping[str, Course] = {
             Promise.REVIEW: ("lead", "assignee"),
         },
         keeps={
-            Promise.RESPOND: "incident ack",
-            Promise.UPDATE: "incident update",
-            Promise.RESOLVE: "incident resolve",
-            Promise.REVIEW: "incident review",
+            Promise.RESPOND: ("Acknowledge", "incident ack"),
+            Promise.UPDATE: ("Update", "incident update"),
+            Promise.RESOLVE: ("Resolve", "incident resolve"),
+            Promise.REVIEW: ("Review", "incident review"),
         },
         broken={Promise.UPDATE: "incident silence"},
     ),
