@@ -75,7 +75,7 @@ def body(name: str, text: str) -> bytes:
     number = next(_numbers)
     known = {"command": f"/{name}", "text": text, "user_id": "U0BENCH", "user_name": "Bea Bench"}
     return urlencode(
-        {**known, "team_id": "T0DESK", "channel_id": "DU0BENCH", "trigger_id": f"{number}.bench"}
+        {**known, "team_id": "T0DESKBELL", "channel_id": "DU0BENCH", "trigger_id": f"{number}.bench"}
     ).encode()
 
 
@@ -123,7 +123,7 @@ async def bare_bolt(rounds: int) -> list[float]:
     """A Bolt app that does nothing, as fast as Bolt can be."""
 
     async def authorize() -> AuthorizeResult:
-        return AuthorizeResult(enterprise_id=None, team_id="T0DESK", bot_user_id="U0", bot_token="xoxb")
+        return AuthorizeResult(enterprise_id=None, team_id="T0DESKBELL", bot_user_id="U0", bot_token="xoxb")
 
     logger = logging.getLogger("bench")
     logger.setLevel(logging.ERROR)

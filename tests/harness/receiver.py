@@ -18,7 +18,7 @@ from bot.clock import Clock
 
 @dataclass(frozen=True)
 class Received:
-    """What people see: `to` is a channel or a user, `changed` the number of the message that was edited."""
+    """What people see: `to` is a channel, a user or an address, `changed` the number of the message that was edited."""
 
     number: int
     at: datetime
@@ -157,7 +157,8 @@ def duplicates(journal: Iterable[Received]) -> int:
 
 
 def _to(delivery: Delivery) -> str:
-    return str(delivery.place.get("user") or delivery.place.get("channel"))
+    place = delivery.place
+    return str(place.get("user") or place.get("channel") or place.get("to"))
 
 
 def _receipt(received: Received) -> Delivered:

@@ -25,7 +25,7 @@ from bot.adapters.slack import limits
 from tests.harness.slack_rules import complaints_about_message, complaints_about_view
 from tests.harness.troubles import Hang, Lost, RateLimited, Says, ServerError, Trouble, Troubles
 
-TEAM = "T0DESK"
+TEAM = "T0DESKBELL"
 BOT = "U0BOT"
 BOT_TOKEN = "xoxb-stand-in"
 APP_TOKEN = "xapp-stand-in"

@@ -51,7 +51,7 @@ async def test_what_people_write_comes_back_harmless(desk: OnSlack):
     assert found == []
     assert unsafe(answer.body["text"], markup=False) == []
     shown = words(answer.body["blocks"])
-    assert "<!channel> @slack:T0DESK:U0OWNER &lt;!here&gt; bank.example" in shown
+    assert "<!channel> @slack:T0DESKBELL:U0OWNER &lt;!here&gt; bank.example" in shown
     assert "https://evil.example" in shown
 
 

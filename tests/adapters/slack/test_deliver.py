@@ -14,7 +14,7 @@ from tests.adapters.slack.conftest import ROOM, OnSlack, Opened
 from tests.adapters.slack.sayings import NOON
 from tests.harness.troubles import Hang, Lost, RateLimited, Says, ServerError
 
-PERSON = {"workspace": "T0DESK", "user": "U0STAFF", "direct": None, "person": "staff"}
+PERSON = {"workspace": "T0DESKBELL", "user": "U0STAFF", "direct": None, "person": "staff"}
 
 
 def parcel(key: str = "k/1", place: dict[str, Any] | None = None, **more: Any) -> Delivery:

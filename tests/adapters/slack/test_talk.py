@@ -304,7 +304,7 @@ async def test_the_whole_conversation_goes_through_socket_mode(opened: Opened):
     async with opened(socket=True) as desk:
         fake = desk.fake
         answer = await fake.command("U0STAFF", "/say", "back the payload <@U0OWNER>", channel=ROOM)
-        assert "@slack:T0DESK:U0OWNER" in answer.body["text"]
+        assert "@slack:T0DESKBELL:U0OWNER" in answer.body["text"]
         assert (await fake.command("U0STAFF", "/request", "new laptop", channel=ROOM)).text == ""
         view = fake.view("U0STAFF")
         await fake.choose(view, "model", "Strong 16 inch")

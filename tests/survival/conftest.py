@@ -1,0 +1,88 @@
+"""A world for each test, one after the other: what is measured here does not like company."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from storage import migrations
+from storage.database import Database
+from tests.harness.far_side import FarSide, far_side
+from tests.harness.postgres import PostgresServer
+from tests.survival.desks import Nursery, nursery
+from tests.survival.world import World, open_world
+
+FULL = os.environ.get("SURVIVE") == "full"
+LINE = "survived"
+
+
+def sized(small: int, full: int) -> int:
+    """How much of something: a taste of it in `make test`, all of it in `make survive`."""
+    return full if FULL else small
+
+
+@pytest.fixture(autouse=True)
+def _alone() -> Iterator[None]:
+    """Of several test processes one at a time runs desks."""
+    with FileLock(Path(tempfile.gettempdir()) / f"deskbell-survival-{os.getuid()}.lock"):
+        yield
+
+
+@pytest.fixture(scope="session")
+def far() -> Iterator[FarSide]:
+    """Where the platforms live."""
+    with far_side() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def births() -> Iterator[Nursery]:
+    """Where desks are born."""
+    with nursery() as found:
+        yield found
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: bytes) -> Iterator[str]:
+    """An empty store with every table."""
+    if request.param == "sqlite":
+        path = tmp_path / "desk.db"
+        path.write_bytes(sqlite_template)
+        yield f"sqlite:///{path}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    with server.database(server.template("desk", _prepare)) as found:
+        yield found
+
+
+def _prepare(url: str) -> None:
+    database = Database(url)
+    migrations.upgrade(database)
+    database.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path, url: str, far: FarSide, births: Nursery) -> Iterator[World]:
+    """A world with both platforms."""
+    with open_world(tmp_path, url, far, births) as found:
+        yield found
+
+
+@pytest.fixture
+def say(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """What a test tells about itself: what was tried, what was lost, what came twice."""
+    return lambda line: record_property(LINE, line)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what was told, test by test."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, line in getattr(report, "user_properties", ()):
+                if name == LINE:
+                    terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {line}")

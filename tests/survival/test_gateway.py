@@ -1,0 +1,92 @@
+"""Is the gateway of Discord held by one process, taken over when that one is gone, and kept when the store is not?"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from datetime import timedelta
+
+from bot.running import _GATEWAY, _GATEWAY_LEASE
+from storage.unit_of_work import Records
+from tests.survival.conftest import FULL
+from tests.survival.desks import Desk, wait_until
+from tests.survival.world import World, discord_user
+
+WITHIN = timedelta(seconds=30)
+
+
+def holder(world: World) -> Desk | None:
+    """Who has the lease of the gateway now."""
+    with world.database.reading() as session:
+        name = Records(session).leases.holder(_GATEWAY, world.clock.now())
+    return next((desk for desk in world.desks if name and name.endswith(f":{desk.number}")), None)
+
+
+def start_two(world: World) -> tuple[Desk, Desk]:
+    """The one that holds the gateway, and the other."""
+    one, other = world.start("worker"), world.start("worker")
+    for desk in (one, other):
+        desk.wait_ready()
+    wait_until(lambda: len(world.discord.sessions) == 1)
+    return (one, other) if holder(world) is one else (other, one)
+
+
+def click_take(world: World, ref: str) -> str:
+    """Somebody presses Take on the card of a request on Discord; the interaction's id."""
+    wait_until(lambda: bool(world.cards("discord", ref)))
+    (card,) = world.cards("discord", ref)
+    return world.far.do(world.discord.click(card, "Take", discord_user("agent")))
+
+
+def is_answered(world: World, interaction: str) -> Callable[[], bool]:
+    return lambda: bool(world.discord.answers[interaction])
+
+
+def test_the_gateway_is_taken_over_within_30_s_when_its_holder_is_killed(
+    world: World, say: Callable[[str], None]
+):
+    first, second = start_two(world)
+    world.say("staff", 'request new question "Who is there?"')
+    before = click_take(world, "REQ-1")
+    wait_until(is_answered(world, before))
+
+    killed_at = world.clock.now()
+    first.kill()
+    wait_until(lambda: not world.discord.sessions)
+    if not FULL:
+        world.clock.move(_GATEWAY_LEASE - timedelta(seconds=1))
+    wait_until(lambda: len(world.discord.sessions) == 1)
+    taken = world.discord.identified[-1] - killed_at
+
+    assert timedelta(seconds=5) < taken <= WITHIN, "not before the lease has run out, nor much later"
+    assert holder(world) is second
+    assert len(world.discord.identified) == 2
+    world.say("staff", 'request new question "Who is there now?" anyway:yes')
+    after = click_take(world, "REQ-2")
+    wait_until(is_answered(world, after))
+    assert world.evidence("REQ-2") == ["request.received", "request.taken"]
+    say(f"taken over {taken.total_seconds():.1f} s after the kill; 2 clicks, 0 lost, 0 doubled")
+
+
+def test_a_holder_that_froze_lets_go_when_it_wakes_and_does_nothing_twice(
+    world: World, say: Callable[[str], None]
+):
+    first, second = start_two(world)
+    world.say("staff", 'request new question "Who is there?"')
+    wait_until(lambda: bool(world.cards("discord", "REQ-1")))
+    first.send(signal.SIGSTOP)
+    world.clock.move(_GATEWAY_LEASE)
+    wait_until(lambda: len(world.discord.identified) == 2)
+    assert holder(world) is second
+
+    heard_by_both = click_take(world, "REQ-1")
+    wait_until(is_answered(world, heard_by_both))
+    first.send(signal.SIGCONT)
+    wait_until(lambda: len(world.discord.sessions) == 1, patience=15)
+
+    assert holder(world) is second
+    assert second.lives
+    assert first.lives
+    assert world.evidence("REQ-1") == ["request.received", "request.taken"]
+    assert len(world.discord.answers[heard_by_both]) == 1
+    say("1 click heard by the frozen holder and the new one: 0 lost, 0 doubled")
