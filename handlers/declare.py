@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin,
 
 from config.policy import Role
 from handlers.errors import BadValue, HouseFault, NeedsForm, UnknownCommand
-from handlers.messages import Card, Form, FormField, Notice, Option, Reply
+from handlers.messages import Card, FieldInput, Form, FormField, Notice, Option, Reply
 from handlers.parsing import (
     Answers,
+    Manner,
     ParameterKind,
     Reading,
     Reference,
@@ -100,6 +101,7 @@ class Parameter:
     kind: ParameterKind
     required: bool
     help: str
+    manners: frozenset[Manner] = frozenset()
 
     @property
     def label(self) -> str:
@@ -233,7 +235,8 @@ def _parameters(params: type[Any]) -> tuple[tuple[Parameter, ...], str | None]:
             raise HouseFault(f"{params.__name__}.{each.name} has no parameter kind in its annotation")
         required = each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
         help_text = next((note for note in notes if isinstance(note, str)), "")
-        found.append(Parameter(each.name, kind, required, help_text))
+        manners = frozenset(note for note in notes if isinstance(note, Manner))
+        found.append(Parameter(each.name, kind, required, help_text, manners))
     return tuple(found), open_answers
 
 
@@ -358,12 +361,15 @@ class Given:
     extra: Mapping[str, str]
 
 
-def distribute(declared: Declared, rest: str, answers: Mapping[str, str], here: str | None) -> Given:
+def distribute(
+    declared: Declared, rest: str, answers: Mapping[str, str], here: str | None, message: str | None = None
+) -> Given:
     """Hand the words of a line to the parameters they are for.
 
     `key:value` goes to the parameter (or open answer) of that name, wherever it stands; the others go
     by position; the last text takes all that is left. A form's answers win. `here` is the subject of the
-    thread the line was said in: it stands in for a reference that was left out.
+    thread the line was said in: it stands in for a reference that was left out. `message` are the words of the
+    message that the command was made from: they stand in for a text that may come from it.
     """
     values, extra, left = _named(declared, rest)
     left = _by_position(declared, rest, left, values, here)
@@ -372,6 +378,8 @@ def distribute(declared: Declared, rest: str, answers: Mapping[str, str], here: 
     for parameter in declared.parameters:
         if parameter.key not in values and here and _means_here(parameter, here):
             values[parameter.key] = here
+        if parameter.key not in values and message and Manner.FROM_MESSAGE in parameter.manners:
+            values[parameter.key] = _words_of(message, parameter.kind)
     known = {each.key for each in declared.parameters}
     for key, value in answers.items():
         (values if key in known else extra)[key] = value
@@ -399,7 +407,9 @@ def _by_position(
     declared: Declared, rest: str, left: list[Token], values: dict[str, str], here: str | None
 ) -> list[Token]:
     """Fill `values` with words in order, and give back those that nothing took."""
-    queue = [each for each in declared.parameters if each.key not in values]
+    queue = [
+        each for each in declared.parameters if each.key not in values and Manner.BY_NAME not in each.manners
+    ]
     while queue and left:
         parameter = queue.pop(0)
         text = left[0].text if left[0].key is None else left[0].whole
@@ -418,6 +428,13 @@ def _means_here(parameter: Parameter, here: str) -> bool:
     """Whether the thread's subject stands in for this parameter when it is left out."""
     kind = parameter.kind
     return isinstance(kind, Reference) and parameter.required and here.startswith(kind.prefix)
+
+
+def _words_of(message: str, kind: ParameterKind) -> str:
+    """A message as a value that fits: the whole text, or its first line where one line is asked for."""
+    text = message.strip()
+    first = next(iter(text.splitlines()), "") if kind.input is FieldInput.LINE else text
+    return first[: kind.at_most]
 
 
 def _join(rest: str, left: Sequence[Token]) -> str:
@@ -468,9 +485,12 @@ def form_for(declared: Declared, given: Given, reading: Reading, problems: Mappi
             error=problems.get(each.key, ""),
         )
         for each in declared.parameters
+        if Manner.UNASKED not in each.manners
     )
     note = next((line for line in declared.help.splitlines() if line), "")
-    extras = " ".join(f"{key}:{quoted(value)}" for key, value in given.extra.items())
+    unasked = [each.key for each in declared.parameters if Manner.UNASKED in each.manners]
+    kept = {**given.extra, **{key: given.values[key] for key in unasked if key in given.values}}
+    extras = " ".join(f"{key}:{quoted(value)}" for key, value in kept.items())
     return Form(
         title=declared.name.capitalize(), line=f"{declared.name} {extras}".strip(), fields=fields, note=note
     )

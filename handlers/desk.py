@@ -66,7 +66,7 @@ class Desk:
         `problems` holds a sentence by field.
         """
         declared, rest = self.commands.find(self.command.line)
-        given = distribute(declared, rest, self.command.answers, self.here)
+        given = distribute(declared, rest, self.command.answers, self.here, self.command.message)
         return NeedsForm(form_for(declared, given, self.reading(), problems), dict(problems))
 
     def at(self, moment: datetime | None, relative: bool = False) -> Moment | None:

@@ -163,7 +163,7 @@ class Dispatcher:
         if declared.desk_only and command.sender != DESK:
             raise NotAllowed("Only the desk itself says this.")
         require_role(desk.asker, declared.role, desk.policy)
-        given = distribute(declared, rest, command.answers, desk.here)
+        given = distribute(declared, rest, command.answers, desk.here, command.message)
         if command.draft and not declared.open_answers:
             raise NeedsForm(form_for(declared, given, desk.reading(), {}))
         asked = understand(declared, given, desk.reading())

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import Enum
 from typing import Annotated, Any, Protocol
 
 from config.policy import Policy, Priority
@@ -346,6 +347,14 @@ class WholeNumber:
         return ()
 
 
+class Manner(Enum):
+    """What is special about a parameter, said in its annotation."""
+
+    BY_NAME = "never taken by its place in the line, only as `key:value` or from a form"
+    UNASKED = "no form asks for it; what was given stays with the form's line"
+    FROM_MESSAGE = "left out, the words of the message that the command was made from stand in for it"
+
+
 class Answers(dict[str, str]):
     """Answers to questions that only the handler knows: any `key:value` that is no parameter of its own."""
 
@@ -355,6 +364,7 @@ Line = Annotated[str, Free(at_most=200, input=FieldInput.LINE)]
 Word = Annotated[str, Free(at_most=100, takes_rest=False, input=FieldInput.LINE)]
 AnyRef = Annotated[str, Reference("")]
 RequestRef = Annotated[str, Reference("REQ")]
+IncidentRef = Annotated[str, Reference("INC")]
 PersonRef = Annotated[str, PersonKind()]
 Duration = Annotated[timedelta, DurationKind()]
 When = Annotated[datetime, WhenKind()]
