@@ -245,7 +245,7 @@ def ring(asked: Ring, desk: Desk) -> Outcome:
     for row in rows:
         if row.promise == clock.name:
             row.state, row.breached_at = str(clock.reading.state), clock.reading.breached_at
-    desk.records.requests.save()
+    desk.records.clocks.put(ref, rows)
     return Outcome(
         reply=Reply(title=f"{ref}: told"),
         changes=[Change("sla.breached" if broken else "sla.warned", ref, None, told)],

@@ -7,7 +7,7 @@ waits for the sum. Types, names and the two dialects stay SQLAlchemy's; only the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Dialect, Executable
 from sqlalchemy.exc import DBAPIError
@@ -17,12 +17,6 @@ from sqlalchemy.sql.compiler import SQLCompiler
 T = TypeVar("T")
 Change = Callable[[Any], Any]
 _DRIVER = "deskbell driver"
-
-
-class _Cursor(Protocol):
-    rowcount: int
-
-    def fetchall(self) -> list[tuple[Any, ...]]: ...
 
 
 class _Compiled:
@@ -38,9 +32,11 @@ class _Compiled:
         self.names = list(binds) if self.order is None else self.order
         coming = {name: type_.dialect_impl(dialect).bind_processor(dialect) for name, type_ in binds.items()}
         self.coming: dict[str, Change] = {name: change for name, change in coming.items() if change}
-        columns = getattr(statement, "selected_columns", None) or getattr(statement, "exported_columns", ())
-        going = [each.type.dialect_impl(dialect).result_processor(dialect, None) for each in columns]
-        self.going: list[tuple[int, Change]] = [(at, change) for at, change in enumerate(going) if change]
+        self.columns = [
+            each.type.dialect_impl(dialect) for each in getattr(statement, "exported_columns", ())
+        ]
+        self.dialect = dialect
+        self.going: list[tuple[int, Change]] | None = None
 
     def values(self, given: Mapping[str, Any]) -> Any:
         """What the driver is given: values in order, or by name."""
@@ -50,7 +46,15 @@ class _Compiled:
             values[name] = change(values[name])
         return values if self.order is None else [values[name] for name in self.names]
 
-    def rows(self, found: list[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+    def rows(self, cursor: Any) -> Sequence[tuple[Any, ...]]:
+        if self.going is None:  # only an answer tells what the driver itself makes of each column
+            codes = [each[1] for each in cursor.description]
+            going = [
+                column.result_processor(self.dialect, code)
+                for column, code in zip(self.columns, codes, strict=False)
+            ]
+            self.going = [(at, change) for at, change in enumerate(going) if change]
+        found: list[tuple[Any, ...]] = cursor.fetchall()
         if not self.going:
             return found
         rows = [list(row) for row in found]
@@ -72,7 +76,7 @@ class Prepared:
 
     def rows(self, session: Session, **given: Any) -> Sequence[tuple[Any, ...]]:
         """Every row that it gives."""
-        return self._run(session, lambda driver, how: how.rows(_execute(driver, how, given).fetchall()))
+        return self._run(session, lambda driver, how: how.rows(_execute(driver, how, given)))
 
     def first(self, session: Session, **given: Any) -> tuple[Any, ...] | None:
         """The first row that it gives, or None."""
@@ -86,7 +90,7 @@ class Prepared:
 
     def run(self, session: Session, **given: Any) -> int:
         """Carry it out; returns how many rows it touched."""
-        return self._run(session, lambda driver, how: _execute(driver, how, given).rowcount)
+        return self._run(session, lambda driver, how: int(_execute(driver, how, given).rowcount))
 
     def run_each(self, session: Session, given: Iterable[Mapping[str, Any]]) -> None:
         """Carry it out once for each."""
@@ -113,9 +117,8 @@ def _driver_of(session: Session) -> tuple[Connection, Any, Dialect]:
     return found
 
 
-def _execute(driver: Any, how: _Compiled, given: Mapping[str, Any]) -> _Cursor:
-    cursor: _Cursor = driver.execute(how.text, how.values(given))
-    return cursor
+def _execute(driver: Any, how: _Compiled, given: Mapping[str, Any]) -> Any:
+    return driver.execute(how.text, how.values(given))
 
 
 def _execute_each(driver: Any, how: _Compiled, given: Iterable[Mapping[str, Any]]) -> None:

@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete
+from sqlalchemy import bindparam, delete, insert, select
 from sqlmodel import Session, col
 from sqlmodel import select as select_models
 
 from storage.models.service_levels import ClockRow
+from storage.statements import Prepared
 
-# Asked by nearly every command on a ticket, and so built once.
-_OF = (
-    select_models(ClockRow)
-    .where(col(ClockRow.subject) == bindparam("wanted"))
-    .order_by(col(ClockRow.promise))
-)
+_clock = ClockRow.metadata.tables["clock"]
+_NAMES = tuple(each.name for each in _clock.c)
+# Asked by nearly every command on a ticket.
+_OF = Prepared(select(_clock).where(_clock.c.subject == bindparam("wanted")).order_by(_clock.c.promise))
+_DROP = Prepared(delete(_clock).where(_clock.c.subject == bindparam("wanted")))
+_ADD = Prepared(insert(_clock))
 
 
 class Clocks:
@@ -25,16 +26,21 @@ class Clocks:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._of: dict[str, Sequence[ClockRow]] = {}
 
     def of(self, subject: str) -> Sequence[ClockRow]:
-        """The clocks of a ticket."""
-        return self._session.exec(_OF, params={"wanted": subject}).all()
+        """The clocks of a ticket; a change to one counts once it is `put`."""
+        if subject not in self._of:
+            rows = _OF.rows(self._session, wanted=subject)
+            self._of[subject] = [ClockRow(**dict(zip(_NAMES, row, strict=True))) for row in rows]
+        return self._of[subject]
 
     def put(self, subject: str, rows: Sequence[ClockRow]) -> None:
         """Replace the clocks of a ticket."""
-        self._session.execute(delete(ClockRow).where(col(ClockRow.subject) == subject))
-        self._session.add_all(rows)
-        self._session.flush()
+        if self.of(subject):
+            _DROP.run(self._session, wanted=subject)
+        _ADD.run_each(self._session, ({name: getattr(row, name) for name in _NAMES} for row in rows))
+        self._of[subject] = sorted(rows, key=lambda row: row.promise)
 
     def running(
         self, *, service: str | None = None, team: str | None = None, customer: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, select, update
 from sqlmodel import Session, col
@@ -12,12 +13,7 @@ from sqlmodel import select as select_models
 from storage.models.people import AccountRow, LinkCode, PersonRow
 from storage.statements import Prepared
 
-# Asked by nearly every command, and so built once: building a statement costs more than running it.
-_ACCOUNTS_OF = (
-    select_models(AccountRow)
-    .where(col(AccountRow.person) == bindparam("wanted"))
-    .order_by(col(AccountRow.platform))
-)
+# Asked by nearly every command.
 _PERSON_OF = Prepared(
     select(col(AccountRow.person)).where(
         col(AccountRow.platform) == bindparam("on"),
@@ -25,6 +21,37 @@ _PERSON_OF = Prepared(
         col(AccountRow.user) == bindparam("of"),
     )
 )
+_PERSON = Prepared(
+    select(col(PersonRow.name), col(PersonRow.zone)).where(col(PersonRow.key) == bindparam("wanted"))
+)
+_ACCOUNTS = Prepared(
+    select(
+        col(AccountRow.platform),
+        col(AccountRow.workspace),
+        col(AccountRow.user),
+        col(AccountRow.person),
+        col(AccountRow.direct),
+    )
+    .where(col(AccountRow.person) == bindparam("wanted"))
+    .order_by(col(AccountRow.platform))
+)
+
+
+class Met(NamedTuple):
+    """Somebody no policy names, as they called themselves."""
+
+    name: str
+    zone: str | None
+
+
+class Account(NamedTuple):
+    """One account of one person; `direct` is the channel of private talk with them, once it is known."""
+
+    platform: str
+    workspace: str
+    user: str
+    person: str
+    direct: str | None
 
 
 class People:
@@ -37,13 +64,14 @@ class People:
         """An account the desk has met."""
         return self._session.get(AccountRow, (platform, workspace, user))
 
-    def accounts_of(self, person: str) -> Sequence[AccountRow]:
+    def accounts_of(self, person: str) -> Sequence[Account]:
         """A person's accounts, in a fixed order."""
-        return self._session.exec(_ACCOUNTS_OF, params={"wanted": person}).all()
+        return [Account(*row) for row in _ACCOUNTS.rows(self._session, wanted=person)]
 
-    def person(self, key: str) -> PersonRow | None:
+    def person(self, key: str) -> Met | None:
         """Somebody no policy names."""
-        return self._session.get(PersonRow, key)
+        found = _PERSON.first(self._session, wanted=key)
+        return None if found is None else Met(*found)
 
     def everyone(self, at_most: int = 500) -> Sequence[PersonRow]:
         """The people no policy names, oldest acquaintance first."""

@@ -79,9 +79,12 @@ class Requests:
             query = query.where(col(Request.number).in_(list(numbers)))
         if text:
             query = query.where(func.lower(col(Request.summary)).contains(text.lower(), autoescape=True))
-        total = self._session.scalar(select(func.count()).select_from(query.subquery())) or 0
         page = query.order_by(col(Request.number).desc()).offset(skip).limit(at_most)
-        return self._session.exec(page).all(), int(total)
+        rows = self._session.exec(page).all()
+        if len(rows) < at_most and (rows or not skip):
+            return rows, skip + len(rows)  # the last page tells how many there are
+        total = self._session.scalar(select(func.count()).select_from(query.subquery())) or 0
+        return rows, int(total)
 
     def hand_over(self, person: str, to: str) -> Sequence[Request]:
         """Make what one person asked for or holds another one's; returns the requests."""
