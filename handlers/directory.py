@@ -39,6 +39,7 @@ class Directory:
         self._policy = policy
         self._records = records
         self._platforms = platforms
+        self._keys: dict[tuple[str, str, str], str | None] = {}
 
     def who(self, sender: Sender) -> Person | None:
         """The person behind an account; None when the desk has not met them yet."""
@@ -50,8 +51,11 @@ class Directory:
     def _key(self, sender: Sender) -> str | None:
         if sender.platform == CONSOLE:
             return sender.user if sender.user in self._policy.people else None
-        named = _named_accounts(self._policy).get((sender.platform, sender.workspace, sender.user))
-        return named or self._records.people.person_of_account(sender.platform, sender.workspace, sender.user)
+        account = sender.platform, sender.workspace, sender.user
+        if account not in self._keys:
+            named = _named_accounts(self._policy).get(account)
+            self._keys[account] = named or self._records.people.person_of_account(*account)
+        return self._keys[account]
 
     def person(
         self, key: str, groups: Sequence[str] = (), guest: bool = False, zone: str | None = None
@@ -103,6 +107,7 @@ class Directory:
         Raises IntegrityError when another transaction met the same account first.
         """
         key = f"person-{self._records.counters.next('PERSON')}"
+        self._keys.clear()
         self._records.people.add_person(
             PersonRow(key=key, name=(sender.name or key)[:150], zone=sender.zone, met_at=now)
         )
