@@ -267,11 +267,14 @@ def _field_rows(fields: Sequence[Block]) -> Iterator[Block]:
 def _runs(items: Iterable[Block], at_most: int) -> Iterator[list[Block]]:
     """Items in runs that fit one block: not too many, nor so much that no message could hold the block."""
     run: list[Block] = []
+    used = 0
     for item in items:
-        if len(run) == at_most or sum(map(size, [*run, item])) > limits.MESSAGE_BLOCKS_SIZE // 2:
+        took = size(item)
+        if len(run) == at_most or used + took > limits.MESSAGE_BLOCKS_SIZE // 2:
             yield run
-            run = []
+            run, used = [], 0
         run.append(item)
+        used += took
     if run:
         yield run
 
