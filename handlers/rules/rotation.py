@@ -19,7 +19,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from heapq import heappop, heappush
-from itertools import pairwise
 from typing import NamedTuple
 
 from whenever import Instant
@@ -78,16 +77,16 @@ def covers(
     """
     start, end = utc(start), utc(end)
     pieces = [
-        _Piece(-rank, starts, ends, person, f"layer {rank + 1}")
-        for rank, layer in enumerate(rota.layers)
+        _Piece(-rank, starts, ends, person, f"layer {rank}")
+        for rank, layer in enumerate(rota.layers, start=1)
         for starts, ends, person in _on_duty(rota, layer, calendars, start, end)
     ]
     pieces += [
         _Piece(-rank, max(each.start, start), min(each.end, end), each.person, each.by)
-        for rank, each in enumerate(overrides, start=len(rota.layers))
+        for rank, each in enumerate(overrides, start=len(rota.layers) + 1)
         if each.rota == rota.key and max(each.start, start) < min(each.end, end)
     ]
-    return list(_joined(_topmost(pieces)))
+    return list(_topmost(pieces))
 
 
 def holder(
@@ -209,27 +208,18 @@ class _Piece(NamedTuple):
 
 
 def _topmost(pieces: Iterable[_Piece]) -> Iterator[Cover]:
-    """At every instant the piece that lies on top, if it has somebody."""
+    """At every instant the piece that lies on top, if it has somebody; neighbours that are equal as one."""
     coming = sorted(pieces, key=lambda piece: piece.start, reverse=True)
     edges = sorted({edge for piece in coming for edge in (piece.start, piece.end)})
     lying: list[_Piece] = []
-    for at, until in pairwise(edges):
+    since, person, by = edges[0] if edges else None, None, ""
+    for at in edges:
         while coming and coming[-1].start == at:
             heappush(lying, coming.pop())
         while lying and lying[0].end <= at:
             heappop(lying)
-        if lying and lying[0].person is not None:
-            yield Cover(lying[0].person, at, until, lying[0].by)
-
-
-def _joined(covers: Iterable[Cover]) -> Iterator[Cover]:
-    last: Cover | None = None
-    for each in covers:
-        if last and (last.person, last.by, last.end) == (each.person, each.by, each.start):
-            last = replace(last, end=each.end)
-            continue
-        if last:
-            yield last
-        last = each
-    if last:
-        yield last
+        top = (lying[0].person, lying[0].by) if lying else (None, "")
+        if top != (person, by):
+            if person is not None and since is not None:
+                yield Cover(person, since, at, by)
+            since, (person, by) = at, top
