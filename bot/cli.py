@@ -33,7 +33,9 @@ app = typer.Typer(
 outbox = typer.Typer(help="Messages on their way out, and those that never arrived.", no_args_is_help=True)
 evidence = typer.Typer(help="The ledger: check it, export it, sign it.", no_args_is_help=True)
 manifest = typer.Typer(help="What a chat platform needs to know about the desk's app.", no_args_is_help=True)
+alerts = typer.Typer(help="Systems that send alerts.", no_args_is_help=True)
 app.add_typer(outbox, name="outbox")
+app.add_typer(alerts, name="alerts")
 app.add_typer(evidence, name="evidence")
 app.add_typer(manifest, name="manifest")
 
@@ -268,6 +270,18 @@ def outbox_retry(number: Annotated[int, typer.Argument(help="The number that `ou
         if not Deliveries(house.dispatcher).retry(number, house.clock.now(), "operator"):
             _fail(f"Message {number} was not given up; `deskbell outbox list` shows those that were.")
         _tell(f"Message {number} will be tried again.")
+
+
+@alerts.command("token")
+def alerts_token(source: Annotated[str, typer.Argument(help="A source of alerts.yaml, by key")]) -> None:
+    """Print where a source sends its alerts, its token, and what to paste into its configuration."""
+    from bot.web.alert_setup import instructions
+
+    with _house(migrated=False) as house:
+        known = house.policy().alerts
+        if source not in known:
+            _fail(f"alerts.yaml has no source “{source}”; it has {', '.join(known) or 'none'}.")
+        _tell(instructions(known[source], house.settings.url, house.tokens))
 
 
 @evidence.command("verify")

@@ -34,7 +34,14 @@ class Measures:
             ["platform", "result"],
             registry=self.registry,
         )
+        self.alerts = Counter(
+            "deskbell_alerts", "Alerts answered, by HTTP status", ["source", "status"], registry=self.registry
+        )
         self.registry.register(_Waiting(database, now))
+
+    def alert(self, source: str, status: int) -> None:
+        """Count an alert that was answered; `source` is empty for a stranger's."""
+        self.alerts.labels(source, str(status)).inc()
 
 
 class MeasuringEar(Ear):

@@ -23,6 +23,7 @@ from bot.courier import Courier
 from bot.measures import MeasuredAdapter, Measures, MeasuringEar
 from bot.scheduler import Bell
 from bot.tokens import Tokens, open_tokens
+from bot.web.alerts import AlertIntake
 from config.loading import PolicyFiles
 from config.policy import Policy
 from config.settings import Settings
@@ -138,6 +139,12 @@ class House:
     def tokens(self) -> Tokens:
         """What opens feeds and alert sources."""
         return open_tokens(self.settings.home, self.settings.secret)
+
+    @cached_property
+    def alerts(self) -> AlertIntake:
+        """What hears monitoring systems."""
+        count = self.measures.alert
+        return AlertIntake(self.dispatcher, self.policy, self.tokens, self.clock.now, count)
 
     def feed(self, name: str) -> str:
         """The address of a calendar feed, such as `person/oncall`, with the token that opens it."""
