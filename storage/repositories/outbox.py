@@ -284,6 +284,11 @@ class Outbox:
         """Every message about a subject, oldest first."""
         return self._rows(select(OutboxRow).where(_outbox.c.subject == subject).order_by(_outbox.c.id))
 
+    def given_up(self, subject: str) -> Sequence[OutboxRow]:
+        """The messages about a subject that never left, oldest first."""
+        lost = _outbox.c.subject == subject, _outbox.c.state == "given up"
+        return self._rows(select(OutboxRow).where(*lost).order_by(_outbox.c.id))
+
     def listed(self, states: Sequence[str], at_most: int = 100) -> Sequence[OutboxRow]:
         """Messages in some states, newest first."""
         wanted = select(OutboxRow).where(_outbox.c.state.in_(states))
