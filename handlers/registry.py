@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from config.vocabulary import practices
-from handlers import evidence, guide, people, service_levels, services
+from handlers import actions, evidence, guide, people, service_levels, services
 from handlers.declare import Commands
 from handlers.errors import HouseFault
+from handlers.problems import known_errors
+from handlers.problems import views as problem_views
+from handlers.problems import work as problem_work
 from handlers.requests import approvals, intake, views, work
 
-CAPABILITIES = (guide, people, services, intake, approvals, work, views, service_levels, evidence)
+CAPABILITIES = (
+    *(guide, people, services),
+    *(intake, approvals, work, views),
+    *(problem_work, known_errors, problem_views, actions),
+    *(service_levels, evidence),
+)
 
 
 def load() -> Commands:

@@ -212,6 +212,11 @@ def _kept(day: date) -> date:
     return day
 
 
+def show_day(day: date) -> str:
+    """A day as `Tue 1 Dec 2026`."""
+    return f"{_WEEKDAYS[day.weekday()][:3].title()} {day.day} {_MONTHS[day.month - 1][:3].title()} {day.year}"
+
+
 # Moments ------------------------------------------------------------------------------------------
 
 _ZONE = r"(?: ?(z|utc|[+-][0-9]{2}:?[0-9]{2}))?"

@@ -87,6 +87,7 @@ class Problems:
         states: Sequence[str] = (),
         follower: str | None = None,
         teams: Sequence[str] | None = None,
+        known: bool = False,
         text: str | None = None,
         skip: int = 0,
         at_most: int = 10,
@@ -97,6 +98,8 @@ class Problems:
             query = query.where(col(Problem.state).in_(list(states)))
         if teams is not None:
             query = query.where(col(Problem.team).in_(list(teams)))
+        if known:
+            query = query.where(col(Problem.known))
         if follower:
             followed = select(col(ProblemFollower.problem)).where(col(ProblemFollower.person) == follower)
             query = query.where(col(Problem.number).in_(followed))

@@ -68,6 +68,27 @@ STORY = (
     ("staff", "request new laptop model:“Light 13 inch” replaces:no needed_by:2026-12-01"),
     ("staff", "request new question how?"),
     ("agent", "request fulfil REQ-5"),
+    ("agent", "problem open the printer gives blank pages service:help incidents:REQ-5"),
+    ("agent", "problem known-error PRB-1 blank pages workaround:“use the other tray”"),
+    ("agent", "problem workaround PRB-1 use the tray on the left"),
+    ("staff", "problem helped PRB-1"),
+    ("agent", "problem cause PRB-1 equipment “worn drums” support:“new ones print”"),
+    ("agent", "problem link PRB-1 REQ-2"),
+    ("agent", "problem unlink PRB-1 REQ-2"),
+    ("agent", "action add PRB-1 replace the drums owner:@oncall due:2026-11-24"),
+    ("agent", "action add PRB-1 clean the trays due:2026-11-24"),
+    ("oncall", "action move ACT-1 the parts are late due:2026-11-25"),
+    ("oncall", "action done ACT-1 all are new"),
+    ("agent", "problem resolve PRB-1 every drum is new"),
+    ("agent", "problem reopen PRB-1 blank pages again"),
+    ("agent", "problem cause PRB-1 supplier “bad drums” support:“others print”"),
+    ("agent", "problem resolve PRB-1 another make"),
+    ("agent", "problem open mails come late service:help"),
+    ("agent", "problem cause PRB-2 capacity “too many” support:“the queue”"),
+    ("agent", "problem resolve PRB-2 a second server"),
+    ("agent", "action add PRB-2 watch the queue due:2026-11-24"),
+    ("agent", "action done ACT-3 it is short"),
+    ("agent", "problem close PRB-2 fewer the queue is short"),
     ("owner", "privacy erase @staff"),
 )  # fmt: skip
 """Says everything that changes something; what the desk says to itself follows with time."""
@@ -127,6 +148,7 @@ def test_an_action_of_the_vocabulary_is_recorded_for_a_practice_that_it_speaks_f
 READS = {
     "desk help": "", "desk home": "", "desk status": "", "desk whoami": "", "service list": "",
     "service show": "laptops", "request list": "all", "request show": "REQ-1", "sla why": "REQ-1", "sla status": "",
+    "problem list": "all", "problem show": "PRB-1", "action list": "all", "action show": "ACT-1",
     "sla breaches": "", "evidence trail": "REQ-1", "evidence export": "REQ-1", "evidence coverage": "",
     "evidence checkpoint": "", "evidence verify": "",
 }  # fmt: skip
@@ -135,6 +157,8 @@ READS = {
 def test_what_evidences_nothing_changes_nothing(quick_talk: Talk) -> None:
     assert set(READS) == {each.name for each in COMMANDS if not each.changes}
     quick_talk.say("staff", "request new question why?")
+    quick_talk.say("agent", "problem open the printer gives blank pages service:help")
+    quick_talk.say("agent", "action add PRB-1 replace the drums due:2026-12-01")
 
     def everything() -> list[Any]:
         with quick_talk.database.reading() as session:
@@ -155,6 +179,11 @@ _FULFILLED = (*_TAKEN, ("worker", "request fulfil REQ-1"))
 _CLOSED = (*_FULFILLED, ("sam", "request confirm REQ-1"))
 _ASKED = (("sam", "request new laptop model:“Light 13 inch” replaces:no needed_by:2026-12-01"),)
 _APPROVED = (*_ASKED, ("mia", "request approve REQ-1"), ("owner", "request approve REQ-1"))
+_PROBLEM = (("worker", "problem open blank pages service:help"),)
+_KNOWN = (*_PROBLEM, ("worker", "problem known-error PRB-1 blank workaround:turn"))
+_ANALYSED = (*_PROBLEM, ("worker", "problem cause PRB-1 equipment drums support:new"))
+_RESOLVED = (*_ANALYSED, ("worker", "problem resolve PRB-1 replaced"))
+_OWED = (*_PROBLEM, ("worker", "action add PRB-1 replace owner:@sam due:2026-12-01"))
 
 SITUATIONS: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "desk help": ((), ""),
@@ -181,6 +210,26 @@ SITUATIONS: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "request rate": (_CLOSED, "REQ-1 4"),
     "request reopen": (_FULFILLED, "REQ-1 not yet"),
     "request cancel": (_OPEN, "REQ-1"),
+    "problem open": ((), "blank pages service:help"),
+    "problem list": (_PROBLEM, "all"),
+    "problem show": (_PROBLEM, "PRB-1"),
+    "problem cause": (_PROBLEM, "PRB-1 equipment drums support:new"),
+    "problem workaround": (_PROBLEM, "PRB-1 turn"),
+    "problem known-error": (_PROBLEM, "PRB-1 blank workaround:turn"),
+    "problem link": ((*_PROBLEM, ("worker", "request new question why?")), "PRB-1 REQ-1"),
+    "problem unlink": (
+        (*_PROBLEM, ("worker", "request new question why?"), ("worker", "problem link PRB-1 REQ-1")),
+        "PRB-1 REQ-1",
+    ),
+    "problem resolve": (_ANALYSED, "PRB-1 replaced"),
+    "problem close": (_RESOLVED, "PRB-1 gone no blank page"),
+    "problem reopen": (_RESOLVED, "PRB-1 blank again"),
+    "problem helped": (_KNOWN, "PRB-1"),
+    "action add": (_PROBLEM, "PRB-1 replace due:2026-12-01"),
+    "action list": (_OWED, "all"),
+    "action show": (_OWED, "ACT-1"),
+    "action done": (_OWED, "ACT-1 replaced"),
+    "action move": (_OWED, "ACT-1 late due:2026-12-02"),
     "sla why": (_OPEN, "REQ-1"),
     "sla status": (_OPEN, ""),
     "sla breaches": (_OPEN, ""),

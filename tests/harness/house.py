@@ -79,9 +79,8 @@ class Talk:
         with self.database.writing() as session:
             rows = Records(session).dues.claim(self.clock.now(), "test", timedelta(minutes=1), 1000)
         for item in rows:
-            said = Command(
-                line=item.line, sender=DESK, place=Place(platform="desk"), key=f"due/{item.id}/{item.fence}"
-            )
+            key = f"due/{item.key}/{item.at.isoformat()}"  # as the bell says it
+            said = Command(line=item.line, sender=DESK, place=Place(platform="desk"), key=key)
             reply = self.dispatcher.run(said)
             assert "wrong on our side" not in reply.title, reply
             with self.database.writing() as session:

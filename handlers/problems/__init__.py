@@ -1,0 +1,1 @@
+"""Problems: why incidents happen, what helps until the cause is gone, and whether its removal had an effect."""
