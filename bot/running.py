@@ -110,6 +110,7 @@ async def _web(house: House) -> AsyncIterator[int]:
     """The web server; yields the port it listens on once it does."""
     routes = [route for adapter in house.adapters.values() for route in getattr(adapter, "routes", list)()]
     routes += house.alerts.routes()
+    routes += house.feeds.routes()
     app = create(house.database, routes, house.measures.registry, lambda: ())
     config = uvicorn.Config(
         app,

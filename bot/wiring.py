@@ -24,6 +24,7 @@ from bot.measures import MeasuredAdapter, Measures, MeasuringEar
 from bot.scheduler import Bell
 from bot.tokens import Tokens, open_tokens
 from bot.web.alerts import AlertIntake
+from bot.web.feeds import Feeds
 from config.loading import PolicyFiles
 from config.policy import Policy
 from config.settings import Settings
@@ -145,6 +146,11 @@ class House:
         """What hears monitoring systems."""
         count = self.measures.alert
         return AlertIntake(self.dispatcher, self.policy, self.tokens, self.clock.now, count)
+
+    @cached_property
+    def feeds(self) -> Feeds:
+        """What serves calendars."""
+        return Feeds(self.policy, self.database, self.tokens, self.clock.now, self.settings.url)
 
     def feed(self, name: str) -> str:
         """The address of a calendar feed, such as `person/oncall`, with the token that opens it."""

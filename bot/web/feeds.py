@@ -1,0 +1,151 @@
+"""Calendar feeds (RFC 5545): the turns of a rota, or of a person, for any calendar program to subscribe to.
+
+    GET /feeds/rota/{rota}.ics?token=…
+    GET /feeds/person/{person}.ics?token=…
+
+A feed holds what lies between thirty days ago and a year ahead, with overrides and swaps, in UTC, which every program
+shows on its reader's own clock. The token stands in the address, since calendar programs cannot sign in; whoever asks
+with a wrong one hears the same as for a feed that does not exist.
+
+The same schedule gives the same text: an event is named by rota, person and beginning, and dated by the last revision
+of the schedule, not by the request. So a program that asks again is told that nothing has changed (RFC 9110, 13.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+from hashlib import sha256
+from uuid import NAMESPACE_URL, uuid5
+
+from icalendar import Calendar, Event
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from bot.tokens import Tokens
+from config.policy import Policy
+from handlers.oncall.shared import covers
+from handlers.rules.rotation import Cover
+from storage.database import Database, StoreUnavailable
+from storage.unit_of_work import Records
+
+BACK = timedelta(days=30)
+AHEAD = timedelta(days=366)
+
+REFRESH = timedelta(minutes=30)
+"""How often a calendar program is asked to come again."""
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Feeds:
+    """Serves calendars. `url` is the address of the desk, which makes its events' names its own."""
+
+    def __init__(
+        self,
+        policy: Callable[[], Policy],
+        database: Database,
+        tokens: Tokens,
+        now: Callable[[], datetime],
+        url: str,
+    ) -> None:
+        self._policy = policy
+        self._database = database
+        self._tokens = tokens
+        self._now = now
+        self._url = url
+
+    def routes(self) -> list[BaseRoute]:
+        """Where the feeds are."""
+        return [Route("/feeds/{kind}/{name}.ics", self.serve)]
+
+    def serve(self, request: Request) -> Response:
+        """One feed, or that it has not changed."""
+        kind, name = request.path_params["kind"], request.path_params["name"]
+        token = request.query_params.get("token", "")
+        policy = self._policy()
+        known = {"rota": policy.rotas, "person": policy.people}.get(kind, {})
+        if not self._tokens.fits(f"feed/{kind}/{name}", token) or name not in known:
+            return PlainTextResponse("There is no such calendar.\n", 404)
+        try:
+            body, revised_at = self._drawn(policy, kind, name)
+        except StoreUnavailable:
+            return PlainTextResponse("Try again in a minute.\n", 503, {"Retry-After": "60"})
+        headers = {
+            "Cache-Control": "private, max-age=300",
+            "ETag": f'"{sha256(body).hexdigest()[:32]}"',
+            "Last-Modified": format_datetime(revised_at, usegmt=True),
+            "Content-Disposition": f'inline; filename="{kind}-{name}.ics"',
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+        }
+        if _is_unchanged(request, headers["ETag"], revised_at):
+            return Response(status_code=304, headers=headers)
+        return Response(body, headers=headers, media_type="text/calendar")
+
+    def _drawn(self, policy: Policy, kind: str, name: str) -> tuple[bytes, datetime]:
+        """The calendar's text, and when anything of it was last revised."""
+        today = self._now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        person = name if kind == "person" else None
+        calendar = Calendar()
+        calendar.add("prodid", "-//Deskbell//On call//EN")
+        calendar.add("version", "2.0")
+        title = f"On call: {policy.people[name].name if person else policy.rotas[name].name}"
+        calendar.add("name", title)
+        calendar.add("x-wr-calname", title)  # what programs knew before RFC 7986
+        calendar.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
+        calendar.add("x-published-ttl", REFRESH)
+        newest = today  # the days that are shown move on, too
+        with self._database.reading() as session:
+            records = Records(session)
+            for rota in policy.rotas if person else (name,):
+                revised_at = records.oncall.revised_at(rota) or _NEVER
+                newest = max(newest, revised_at)
+                for turn in _shown(policy, records, rota, today):
+                    if person in (None, turn.person):
+                        calendar.add_component(
+                            self._event(policy, rota, turn, revised_at, person is not None)
+                        )
+        return calendar.to_ical(), newest.replace(microsecond=0)
+
+    def _event(self, policy: Policy, rota: str, turn: Cover, revised_at: datetime, own: bool) -> Event:
+        known, name = policy.people.get(turn.person), policy.rotas[rota].name
+        who = known.name if known else turn.person
+        event = Event()
+        source = f"{self._url}/feeds/rota/{rota}/{turn.person}/{turn.start.isoformat()}"
+        event.add("uid", str(uuid5(NAMESPACE_URL, source)))  # a UUID, as RFC 7986, 5.3 asks
+        event.add("dtstamp", revised_at)
+        event.add("dtstart", turn.start)
+        event.add("dtend", turn.end)
+        event.add("summary", f"On call: {name}" if own else f"{who}: {name}")
+        if not turn.by.startswith("layer"):
+            event.add("description", f"By {turn.by}.")
+        event.add("transp", "TRANSPARENT")  # who is on call can still be invited to a meeting
+        return event
+
+
+def _shown(policy: Policy, records: Records, rota: str, today: datetime) -> Iterator[Cover]:
+    """The turns of a rota that a feed holds, each with its own beginning and end.
+
+    They are worked out for whole years, so that the ends of the span do not cut them, and not elsewhere tomorrow.
+    """
+    start, end = today - BACK, today + AHEAD
+    first = datetime(start.year - 2, 1, 1, tzinfo=UTC)
+    last = datetime(end.year + 2, 1, 1, tzinfo=UTC)
+    for each in covers(policy, records, rota, first, last):
+        if each.start < end and each.end > start:
+            yield each
+
+
+def _is_unchanged(request: Request, etag: str, revised_at: datetime) -> bool:
+    """Whether the asker has this very text. An ETag that it names decides alone (RFC 9110, 13.2.2)."""
+    named = request.headers.get("if-none-match")
+    if named is not None:
+        return any(each.strip().removeprefix("W/") in (etag, "*") for each in named.split(","))
+    try:
+        since = parsedate_to_datetime(request.headers["if-modified-since"])
+    except (KeyError, ValueError):
+        return False
+    return since.tzinfo is not None and revised_at <= since
