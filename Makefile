@@ -54,7 +54,7 @@ sbom: .venv/dev.stamp ## write a bill of materials of the run-time lock to dist/
 	@echo dist/deskbell.cdx.json
 
 clean: ## remove everything that the other targets made, except the desk's own data in var/
-	@rm -rf .venv .browser .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+	@rm -rf .venv .browser .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 	@find bot handlers storage config tests -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: help run test check bench format lock audit sbom clean
