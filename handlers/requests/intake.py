@@ -1,7 +1,7 @@
 """Asking: from the catalogue to a filed request.
 
-Anyone may ask for what the catalogue offers them. What is missing is asked for in a form; who has a
-similar request open sees it before a second one is filed.
+Anyone may ask for what the catalogue offers them. What is missing is asked for in a form; what the requester
+has open already, and what is known to help, is shown before it is filed.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from handlers.declare import Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NeedsForm, NotAllowed
 from handlers.messages import Card, FieldInput, Form, FormField, Option, Reply, facts
-from handlers.parsing import Answers, Choice, Named, Text
+from handlers.parsing import Answers, Choice, Named, Text, Word
 from handlers.requests.approvals import ask_stage
+from handlers.requests.before_filing import Held, hold, in_words, similar, take_back
 from handlers.requests.shared import (
     PREFIX,
     card,
@@ -28,7 +29,7 @@ from handlers.requests.shared import (
     room_of,
     seats_of,
 )
-from handlers.rules.workflow import UNFINISHED, RequestState
+from handlers.rules.workflow import RequestState
 from storage.models.requests import Request, RequestTask
 
 _SUMMARY_AT_MOST = 200
@@ -40,13 +41,18 @@ class New:
 
     offering: Annotated[str | None, Named("offerings", "offering"), "What you need"] = None
     about: Annotated[Text | None, "In your own words"] = None
-    anyway: Annotated[str, Choice(("yes", "no"))] = "no"
+    anyway: Annotated[
+        str, Choice(("yes", "again", "no")), "File it although it is known (yes), or open already (again)"
+    ] = "no"
+    held: Annotated[Word | None, "What the desk held back; its buttons say this"] = None
     answers: Answers = None  # type: ignore[assignment]  # always given by the parser
 
 
 @command("request new", params=New, evidences=("SD SP 3.1",))
 def new(asked: New, desk: Desk) -> Outcome:
     """Ask for something that the catalogue offers."""
+    if asked.held:
+        return _file_held(desk, take_back(desk, asked.held))
     key = asked.offering or (desk.policy.organisation.intake_offering if desk.command.message else None)
     if key is None:
         raise NeedsForm(_form(desk, None, {}, {}))
@@ -61,13 +67,25 @@ def new(asked: New, desk: Desk) -> Outcome:
     given = _with_own_words(offering, asked.answers, asked.about or desk.command.message)
     good, problems = questions.check(offering.fields, given, desk.reading())
     unknown = [name for name in given if name not in {each.key for each in offering.fields}]
-    similar = _similar(desk, offering)
-    if desk.command.draft or problems or unknown or (similar and asked.anyway == "no"):
+    if desk.command.draft or problems or unknown:
         shown = {} if desk.command.draft or (not desk.command.answers and not asked.answers) else problems
         if unknown:
             shown = {**shown, "offering": f"{offering.name} asks nothing called {', '.join(unknown)}."}
-        raise NeedsForm(_form(desk, offering, given, shown, similar), shown)
-    return _file(desk, offering, good)
+        raise NeedsForm(_form(desk, offering, given, shown, similar(desk, offering)), shown)
+    if asked.anyway != "yes" and (instead := hold(desk, offering, good, asked.anyway == "again")):
+        return Outcome(reply=instead)
+    return _file(desk, offering, good, desk.command.source)
+
+
+def _file_held(desk: Desk, held: Held) -> Outcome:
+    """File what was held back, unless the catalogue asks for something else by now."""
+    offering = desk.policy.offerings.get(held.offering)
+    if offering is None:
+        raise NeedsForm(_form(desk, None, {}, {}))
+    good, problems = questions.check(offering.fields, held.answers, desk.reading())
+    if problems:
+        raise NeedsForm(_form(desk, offering, held.answers, problems), problems)
+    return _file(desk, offering, good, held.source)
 
 
 def _may_ask(desk: Desk, offering: Offering) -> bool:
@@ -86,19 +104,12 @@ def _with_own_words(offering: Offering, answers: Mapping[str, str], words: str |
     return given
 
 
-def _similar(desk: Desk, offering: Offering) -> Sequence[Request]:
-    found, _ = desk.records.requests.listed(
-        states=UNFINISHED, requester=desk.asker.key, offering=offering.key, at_most=3
-    )
-    return found
-
-
 def _form(
     desk: Desk,
     offering: Offering | None,
     given: Mapping[str, str],
     problems: Mapping[str, str],
-    similar: Sequence[Request] = (),
+    open_ones: Sequence[Request] = (),
 ) -> Form:
     choices = [each for each in desk.policy.offerings.values() if _may_ask(desk, each)]
     what = FormField(
@@ -114,20 +125,17 @@ def _form(
         return Form(title="Ask for something", line="request new", fields=(what,), submit="Next")
     note = offering.description
     line = "request new"
-    if similar:
-        open_ones = ", ".join(f"{each.ref} ({RequestState(each.state).shown})" for each in similar)
-        note = (
-            f"You already have {open_ones} open for this. Send only if you need another one. {note}".strip()
-        )
-        line = "request new anyway:yes"
+    if open_ones:
+        note = f"You already have {in_words(open_ones)}. Send only if you need another one. {note}".strip()
+        line = "request new anyway:again"
     fields = (what, *questions.fields(offering.fields, given, problems, desk.reading()))
-    submit = "File it anyway" if similar else "Send"
+    submit = "File another one" if open_ones else "Send"
     return Form(
         title=f"Ask for: {offering.name}"[:45], line=line, fields=fields, submit=submit, note=note[:1000]
     )
 
 
-def _file(desk: Desk, offering: Offering, answers: Mapping[str, str]) -> Outcome:
+def _file(desk: Desk, offering: Offering, answers: Mapping[str, str], source: str | None) -> Outcome:
     agreement_version = definitions.keep(desk, "agreement", offering.agreement)
     offering_version = definitions.keep(desk, "offering", offering.key)
     state = RequestState.AWAITING_APPROVAL if offering.approval else RequestState.OPEN
@@ -144,7 +152,7 @@ def _file(desk: Desk, offering: Offering, answers: Mapping[str, str]) -> Outcome
         requester=desk.asker.key,
         summary=_summary(offering, answers),
         answers=dict(answers),
-        source=desk.command.source,
+        source=source,
         platform=desk.surface,
         opened_at=desk.now,
         changed_at=desk.now,

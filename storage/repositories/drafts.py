@@ -26,6 +26,11 @@ class Drafts:
         found = self._session.get(Draft, key)
         return found.text if found else None
 
+    def take(self, key: str) -> str | None:
+        """What was kept, and keep it no longer: whoever asks next finds nothing."""
+        gone = delete(Draft).where(col(Draft.key) == key).returning(col(Draft.text))
+        return self._session.scalar(gone)
+
     def forget(self, before: datetime) -> None:
         """Throw away what nobody came back to."""
         self._session.execute(delete(Draft).where(col(Draft.at) < before))

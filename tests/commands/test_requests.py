@@ -67,11 +67,40 @@ def test_a_question_that_depends_on_an_answer_is_asked_once_the_answer_calls_for
 def test_a_second_one_of_the_same_kind_is_filed_only_when_meant(talk: Talk) -> None:
     file_laptop(talk)
     again = talk.say("staff", "request new laptop", **LAPTOP)
-    assert again.form is not None
-    assert "REQ-1" in again.form.note
-    assert again.form.submit == "File it anyway"
-    filed = talk.say("staff", again.form.line, **{each.key: each.value for each in again.form.fields})
-    assert filed.subject == "REQ-2"
+    assert (again.title, again.subject) == ("You have this open already", "REQ-1")
+    assert [each.label for each in again.more[0].buttons] == ["Show REQ-1"]
+    assert talk.say("staff", "request list").title == "1 of your requests"
+    (anyway,) = again.buttons
+    assert anyway.label == "File it anyway"
+    filed = talk.say("staff", anyway.line)
+    assert (filed.subject, filed.title) == ("REQ-2", "REQ-2 is filed: Laptop: Standard 14 inch")
+
+
+def test_what_was_held_back_is_filed_once_and_by_nobody_else(talk: Talk) -> None:
+    file_laptop(talk)
+    (anyway,) = talk.say("staff", "request new laptop", **LAPTOP).buttons
+    gone = "That is filed already, or it waited for more than a day."
+    assert talk.say("manager", anyway.line).title == gone
+    assert talk.say("staff", anyway.line).subject == "REQ-2"
+    assert talk.say("staff", anyway.line).title == gone
+
+
+def test_the_form_tells_what_is_open_already_and_then_nobody_tells_it_again(talk: Talk) -> None:
+    file_laptop(talk)
+    form = talk.say("staff", "request new laptop").form
+    assert form is not None
+    assert (form.submit, form.line) == ("File another one", "request new anyway:again")
+    assert "You already have REQ-1 (awaiting approval)." in form.note
+    assert talk.say("staff", form.line, offering="laptop", **LAPTOP).subject == "REQ-2"
+
+
+def test_a_request_that_was_held_back_keeps_the_message_it_came_from(quick_talk: Talk) -> None:
+    quick_talk.say("staff", "request new question why?")
+    about = {"message": "why is it so?", "source": "https://example.org/message/7"}
+    held = quick_talk.dispatcher.run(quick_talk.command("staff", "request new").model_copy(update=about))
+    filed = quick_talk.say("staff", held.buttons[0].line)
+    shown = quick_talk.say("staff", f"request show {filed.subject}")
+    assert flat(shown.text) == "From the message https://example.org/message/7"
 
 
 def test_two_stages_of_approval_come_one_after_the_other(talk: Talk) -> None:

@@ -1,0 +1,108 @@
+"""What somebody is shown before a request is filed: the same thing that they have open, or that helps already.
+
+Meanwhile their answers are kept, so that one click files them; nobody fills in a form twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from config.policy import FieldKind, Offering, Policy
+from handlers.desk import Desk
+from handlers.errors import NotFound
+from handlers.messages import Button, Reply, Style, Tone, facts
+from handlers.rules.workflow import UNFINISHED, RequestState
+from storage.models.problems import Problem
+from storage.models.requests import Request
+
+_WORDS = (FieldKind.TEXT, FieldKind.LONG)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A request that waits for its requester's word: the offering's key, the answers, the message it came from."""
+
+    offering: str
+    answers: Mapping[str, str]
+    source: str | None
+
+
+def similar(desk: Desk, offering: Offering) -> Sequence[Request]:
+    """What the asker has open of the same offering, the newest first."""
+    found, _ = desk.records.requests.listed(
+        states=UNFINISHED, requester=desk.asker.key, offering=offering.key, at_most=3
+    )
+    return found
+
+
+def in_words(requests: Sequence[Request]) -> str:
+    """Requests with their states, in words."""
+    return ", ".join(f"{each.ref} ({RequestState(each.state).shown})" for each in requests)
+
+
+def hold(desk: Desk, offering: Offering, answers: Mapping[str, str], another: bool) -> Reply | None:
+    """What to say instead of filing, or None; the answers are kept for a day. `another` is meant to be one more."""
+    known = _known(desk, offering, answers)
+    open_ones = () if another else similar(desk, offering)
+    if not known and not open_ones:
+        return None
+    held = Held(offering.key, dict(answers), desk.command.source)
+    desk.records.drafts.put(_key(desk, desk.reference), json.dumps(vars(held)), desk.now)
+    return Reply(
+        title="Before it is filed: this may be known" if known else "You have this open already",
+        text=("Nothing is filed yet.",),
+        tone=Tone.WAITING,
+        buttons=(Button(label="File it anyway", line=f"request new held:{desk.reference}"),),
+        subject=known[0].ref if known else open_ones[0].ref,
+        more=tuple(_sections(known, open_ones)),
+    )
+
+
+def take_back(desk: Desk, reference: str) -> Held:
+    """What was held, once; raises NotFound when it was filed meanwhile, or is older than a day."""
+    kept = desk.records.drafts.take(_key(desk, reference))
+    if kept is None:
+        raise NotFound("That is filed already, or it waited for more than a day.", "See `request list`.")
+    return Held(**json.loads(kept))
+
+
+def _key(desk: Desk, reference: str) -> str:
+    # With the asker's own key in it: nobody else's answers can be taken back.
+    return f"held/{desk.asker.key}/{reference}"
+
+
+def _known(desk: Desk, offering: Offering, answers: Mapping[str, str]) -> Sequence[Problem]:
+    """Known errors of its service and of all that it rests on; of any service, for what has no offering of its own."""
+    words = " ".join(answers.get(each.key, "") for each in offering.fields if each.kind in _WORDS)
+    if offering.key == desk.policy.organisation.intake_offering:
+        return desk.records.problems.known_errors(None, words)
+    beneath = _beneath(desk.policy, offering.service)
+    return desk.records.problems.known_errors(offering.service, words, beneath)
+
+
+def _beneath(policy: Policy, service: str) -> list[str]:
+    """The services on which a service rests, near ones first."""
+    found = [service]
+    for each in found:
+        known = policy.services.get(each)
+        found += [key for key in (known.depends_on if known else ()) if key not in found]
+    return found[1:]
+
+
+def _sections(known: Sequence[Problem], open_ones: Sequence[Request]) -> Iterator[Reply]:
+    for each in known:
+        yield Reply(
+            title=f"{each.ref}: {each.title}",
+            facts=facts(("What people notice", each.symptom), ("What helps", each.workaround)),
+            buttons=(Button(label="This solved it", line=f"problem helped {each.ref}", style=Style.PRIMARY),),
+        )
+    if open_ones:
+        yield Reply(
+            title="You have this open already" if known else "Another one?",
+            text=(f"{in_words(open_ones)}.",),
+            buttons=tuple(
+                Button(label=f"Show {each.ref}", line=f"request show {each.ref}") for each in open_ones
+            ),
+        )
