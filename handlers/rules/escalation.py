@@ -137,8 +137,8 @@ class Reading:
     """What a climb says at an instant; all instants are UTC.
 
     `climb` counts the climbs so far (from 1; 0 when it was never triggered), so that (climb, round, level) names
-    a step once and for all. `since` is when the climb began, or when it was acknowledged or over. `holder` is
-    who acknowledged it. `paged` holds what was paged in this climb.
+    a step once and for all. `since` is from when on it stands as it does. `holder` is who acknowledged it.
+    `paged` holds what was paged in this climb.
 
     `page` is whom to page now, and `passed` which levels are passed over for it; write the page down as `Paged`
     in the transaction that sends it. `lapsed` is the instant at which the acknowledgement lapsed, where that is
@@ -222,6 +222,7 @@ class _Story:
         if self.paged and (self.paged[-1].round, self.paged[-1].level) == last:
             self.trigger(at)
         else:
+            self.since = at if self.state is State.ACKNOWLEDGED else self.since
             self.state, self.holder, self.hurried = State.TRIGGERED, None, at
 
     def lapses(self, rule: SeverityRule) -> datetime | None:
