@@ -119,7 +119,8 @@ class Nursery:
         with self._heard:
             self._process.stdin.write(json.dumps(wanted).encode() + b"\n")
             self._process.stdin.flush()
-            assert self._heard.wait_for(lambda: self._started, PATIENCE), "the nursery does not answer"
+            self._heard.wait_for(lambda: self._started or self._process.poll() is not None, PATIENCE)
+            assert self._started, "the nursery does not answer"
             desk = Desk(self._started.pop(0), log)
             self._desks[desk.number] = desk
             self._settle(desk.number)
@@ -137,6 +138,8 @@ class Nursery:
                         self._codes[told["ended"]] = told["code"]
                         self._settle(told["ended"])
                     self._heard.notify_all()
+        with self._heard:
+            self._heard.notify_all()
 
     def _settle(self, number: int) -> None:
         """Tell a desk that it has ended; the word may come before anybody knows the desk."""

@@ -28,6 +28,12 @@ SIGNING = "checkpoint: before the commit"
 KILL_POINTS = (F1, F2, F3, F4, F5, F6, MARKING, RINGING, RUNG)
 """Those that a run of kills goes through, with moments chosen by chance beside them."""
 
+
+def of_kind(point: str, kind: str) -> str:
+    """A point of sending, passed with one kind of message only."""
+    return f"{point}, {kind}"
+
+
 POINT, NTH, SIGNAL = "SURVIVAL_POINT", "SURVIVAL_NTH", "SURVIVAL_SIGNAL"
 
 

@@ -19,20 +19,19 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property, wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from sqlmodel import Session
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# What a desk imports only when it needs it is imported here, so that a forked one need not.
-import bot.adapters.discord.app
-import bot.adapters.slack.app  # noqa: F401
 import storage.database
 from bot import checkpoints, cli, running, wiring
 from bot.adapters.port import Adapter, Delivered, Delivery, Result
 from bot.courier import Courier
 from bot.web.app import create
+from config.loading import load
 from handlers.delivery import Deliveries
 from handlers.dispatch import Dispatcher
 from storage.database import Database
@@ -43,6 +42,15 @@ from tests.survival.points import Fate
 CLOCK = "SURVIVAL_CLOCK"
 CALL_TIMEOUT = "SURVIVAL_CALL_TIMEOUT"
 STORE_PATIENCE = "SURVIVAL_STORE_PATIENCE"
+
+# What a desk imports, and asks another process for, only when it needs it; a forked one need not.
+_LATE = (
+    "bot.adapters.discord.app",
+    "bot.adapters.slack.app",
+    "uvicorn.lifespan.on",
+    "uvicorn.protocols.http.httptools_impl",
+)
+_POLICIES = Path(__file__).parents[2] / "config" / "policies"
 
 _LOOKS = 0.005  # seconds between two looks at the clock, to see whether it was moved
 _doing: ContextVar[str] = ContextVar("doing", default="something else")
@@ -109,9 +117,11 @@ class StruckAdapter:
 
     async def deliver(self, delivery: Delivery) -> Result:
         fate.passes(points.SENDING)
+        fate.passes(points.of_kind(points.SENDING, delivery.kind))
         result = await self._adapter.deliver(delivery)
         if isinstance(result, Delivered):
             fate.passes(points.F5)
+            fate.passes(points.of_kind(points.F5, delivery.kind))
         return result
 
 
@@ -179,6 +189,9 @@ def nurse() -> None:
 
     Says its number, and later that it has ended. Whoever ends the nursery ends all its desks.
     """
+    for each in _LATE:
+        import_module(each)
+    load(_POLICIES)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     died, tells = os.pipe()

@@ -6,11 +6,13 @@ the platforms; `world.live(…)` lets time pass as fast as the desk can do what 
 
 from __future__ import annotations
 
+import html
 import os
+import re
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -29,8 +31,9 @@ from handlers.dispatch import Dispatcher
 from handlers.messages import Command, Place, Reply, Sender
 from storage.database import Database
 from storage.models.flow import Lane, OutboxRow
+from storage.models.requests import Request
 from storage.unit_of_work import Records
-from tests.harness.discord_wire import Wire, texts
+from tests.harness.discord_wire import Wire, texts, walk
 from tests.harness.far_side import FarSide
 from tests.harness.house import MONDAY, POLICIES
 from tests.harness.shared_clock import SharedClock
@@ -42,6 +45,7 @@ GUILD = "700000000000000001"
 PLATFORMS = ("slack", "discord")
 PEOPLE = ("staff", "agent", "oncall", "backup", "approver", "owner", "manager")
 ROOMS = ("requests", "service-desk", "on-call", "owners")
+_CARD = re.compile(r"[^\w\n]*([A-Z]{2,4}-\d+) · ")  # a sign of its tone may stand in front
 LOOKS = 0.005  # seconds between two looks at what can be done
 STILL = 0.25  # seconds without any change, after which it is taken that nothing can be done at this moment
 
@@ -133,7 +137,6 @@ class World:
         """Kill whoever still lives."""
         for desk in self.desks:
             desk.kill()
-        self.database.close()
 
     # People
 
@@ -166,6 +169,13 @@ class World:
             ]
         hang = [each for room in ROOMS for each in self.discord.rooms[discord_room(room)]]
         return [each for each in hang if f"{ref} · " in texts(each)]
+
+    def buttons(self, platform: str, message: Mapping[str, Any]) -> list[str]:
+        """The labels of the buttons on a message."""
+        if platform == "discord":
+            return [each["label"] for each in walk(message["components"]) if each["type"] == 2]
+        elements = [each for block in message["blocks"] for each in block.get("elements", ())]
+        return [html.unescape(each["text"]["text"]) for each in elements if each.get("type") == "button"]
 
     # Time
 
@@ -202,6 +212,21 @@ class World:
             rows = session.scalars(select(OutboxRow).where(col(OutboxRow.open))).all()
             return [f"{row.key} {row.state} {row.attempts}x next {row.next_at} {row.reason}" for row in rows]
 
+    def caught_up(self) -> bool:
+        """Whether nothing that is due waits to be done."""
+        with self.database.reading() as session:
+            return Records(session).dues.overdue(self.clock.now()) == 0
+
+    def records(self) -> int:
+        """How many records the ledger holds."""
+        with self.database.reading() as session:
+            return Records(session).ledger.head().size
+
+    def refs(self) -> list[str]:
+        """The references of all requests."""
+        with self.database.reading() as session:
+            return [request.ref for request in session.scalars(select(Request)).all()]
+
     def _outlook(self, dues: bool) -> tuple[datetime | None, int, int]:
         """When something can be done next, how many messages are under way, how many records there are."""
         now, alive = self.clock.now(), {desk.number for desk in self.desks if desk.lives and not desk.frozen}
@@ -212,6 +237,12 @@ class World:
             size = records.ledger.head().size
         flying = sum(int(str(each).rpartition(":")[2]) in alive for each in holders)
         return min(filter(None, moments), default=None), flying, size
+
+
+def card_of(text: str) -> str | None:
+    """Whose card this is, where a message is one: they are titled `REQ-1 · …`."""
+    found = _CARD.match(text)
+    return found[1] if found else None
 
 
 def free_port() -> int:
@@ -258,5 +289,6 @@ def open_world(
                 yield world
             finally:
                 world.end()
+                world.database.close()
     finally:
         far.do(slack.stop())

@@ -1,0 +1,175 @@
+"""The reckoning: what people wanted, what the store holds of it, and what the platforms have shown.
+
+A platform is added by saying in `SHOWN` what hangs there, and in `KEYS` how a message is known there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from bot.adapters.discord.render import mark
+from handlers.messages import Kind
+from handlers.rules.workflow import RequestState
+from storage.models.evidence import EvidenceRow
+from storage.models.flow import OutboxRow
+from storage.models.requests import Request
+from tests.harness.discord_wire import texts
+from tests.harness.slack import BOT, words
+from tests.survival.intents import Ask, Intent
+from tests.survival.world import World, card_of
+
+ONCE = ("request.received", "request.taken", "notice.delivered", "notice.skipped", "notice.given_up")
+"""Evidence that is true once only, of a ticket or of a message."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One message of the desk's as it hangs on a platform. `key` is what the desk knows it by there."""
+
+    place: str
+    key: str
+    text: str
+
+
+def on_slack(world: World) -> list[Shown]:
+    """What the desk has posted in channels and direct talks."""
+    return [
+        Shown(each["channel"], _slack_key(each), words(each["blocks"]) or each["text"])
+        for channel in world.slack.members
+        for each in world.slack.messages(channel)
+        if each["user"] == BOT
+    ]
+
+
+def _slack_key(message: Mapping[str, Any]) -> str:
+    return str(((message.get("metadata") or {}).get("event_payload") or {}).get("key", message["ts"]))
+
+
+def on_discord(world: World) -> list[Shown]:
+    """What the desk has posted in rooms, threads and direct talks."""
+    return [
+        Shown(room, str(each["components"][0].get("id", each["id"])), texts(each))
+        for room, hang in world.discord.rooms.items()
+        for each in hang
+    ]
+
+
+SHOWN: Mapping[str, Callable[[World], list[Shown]]] = {"slack": on_slack, "discord": on_discord}
+KEYS: Mapping[str, Callable[[str], str]] = {"slack": str, "discord": lambda key: str(mark(key))}
+
+
+@dataclass(frozen=True)
+class Reckoning:
+    """What came of a run; `shown_twice` counts by platform, and does not say that it must not be."""
+
+    tried: int
+    messages: int
+    records: int
+    lost: Sequence[str]
+    done_twice: Sequence[str]
+    shown_twice: Counter[str]
+
+    def __str__(self) -> str:
+        twice = ", ".join(f"{times} on {where}" for where, times in sorted(self.shown_twice.items())) or "0"
+        return (
+            f"{self.tried} intents, {self.messages} messages, {self.records} records; "
+            f"lost {len(self.lost)}, done twice {len(self.done_twice)}, shown twice {twice}"
+        )
+
+
+def reckon(world: World, intents: Iterable[Intent]) -> Reckoning:
+    """Compare it all, when nothing waits any more. Fails when the ledger does not verify."""
+    wanted = list(intents)
+    shown = {platform: SHOWN[platform](world) for platform in world.platforms}
+    rows, requests, evidence = (every(world, each) for each in (OutboxRow, Request, EvidenceRow))
+    _verify(world)
+    return Reckoning(
+        tried=len(wanted),
+        messages=len(rows),
+        records=len(evidence),
+        lost=[*_not_done(wanted, requests), *_not_sent(rows, shown), *_stale_cards(requests, shown)],
+        done_twice=[*_asked_twice(wanted, requests), *_recorded_twice(evidence)],
+        shown_twice=+Counter({platform: _too_many(each) for platform, each in shown.items()}),
+    )
+
+
+def every(world: World, table: Any) -> Sequence[Any]:
+    """All rows of a table."""
+    with world.database.reading() as session:
+        return session.scalars(select(table)).all()
+
+
+def _verify(world: World) -> None:
+    """The whole ledger against itself and its checkpoints, by the program's own command."""
+    desk = world.start("evidence", "verify")
+    assert desk.ended.wait(120), desk.said
+    assert desk.code == 0, desk.said
+
+
+def _times(ask: Ask, requests: Iterable[Request]) -> int:
+    return sum(ask.word in request.summary for request in requests)
+
+
+def _not_done(wanted: Iterable[Intent], requests: Sequence[Request]) -> list[str]:
+    """What was acknowledged and did not happen."""
+    taken = {request.ref for request in requests if request.assignee}
+    return [
+        f"{each}: acknowledged, and not done"
+        for each in wanted
+        if each.acknowledged
+        if not (_times(each, requests) if isinstance(each, Ask) else each.ref in taken)
+    ]
+
+
+def _asked_twice(wanted: Iterable[Intent], requests: Sequence[Request]) -> list[str]:
+    return [f"{each}: done twice" for each in wanted if isinstance(each, Ask) and _times(each, requests) > 1]
+
+
+def _recorded_twice(evidence: Iterable[EvidenceRow]) -> list[str]:
+    happened = Counter(
+        (each.action, each.subject, (each.after or {}).get("notice"))
+        for each in evidence
+        if each.action in ONCE
+    )
+    return [f"{what} is recorded {times} times" for what, times in happened.items() if times > 1]
+
+
+def _not_sent(rows: Iterable[OutboxRow], shown: Mapping[str, Sequence[Shown]]) -> list[str]:
+    """What still waits, was given up, or is said to be sent although nobody has seen it."""
+    seen = {platform: {each.key for each in found} for platform, found in shown.items()}
+    lost = []
+    for row in rows:
+        if row.open or row.state == "given up":
+            lost.append(f"{row.key}: {row.state}, {row.reason}")
+        elif row.state == "sent" and row.kind != Kind.CARD and _key(row) not in seen[row.platform]:
+            lost.append(f"{row.key}: sent, and shown to nobody")
+    return lost
+
+
+def _key(row: OutboxRow) -> str:
+    return KEYS[row.platform](row.said_as or row.key)
+
+
+def _stale_cards(requests: Iterable[Request], shown: Mapping[str, Sequence[Shown]]) -> list[str]:
+    """Requests whose card does not hang on a platform, or shows another state than theirs."""
+    return [
+        f"{request.ref} on {platform}: no card that says it is {RequestState(request.state).shown}"
+        for request in requests
+        for platform, found in shown.items()
+        if not any(
+            f"{request.ref} · " in each.text and RequestState(request.state).shown in each.text
+            for each in found
+        )
+    ]
+
+
+def _too_many(shown: Sequence[Shown]) -> int:
+    """How many messages hang beside one that says the same: by its key, or as the same ticket's card."""
+    keys = Counter(each.key for each in shown)
+    cards = Counter((each.place, ref) for each in shown if (ref := card_of(each.text)))
+    return max(len(shown) - len(keys), sum(cards.values()) - len(cards))

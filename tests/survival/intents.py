@@ -1,0 +1,75 @@
+"""What people want, said as often as their platform or their patience says it again.
+
+Slack repeats an event that was not answered with 200, under the same id. A click that nobody answered is
+clicked again by hand, as another click.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from tests.survival.desks import wait_until
+from tests.survival.world import World, discord_user, slack_user
+
+REQUESTERS = ("staff", "oncall", "approver", "owner", "manager")
+_WORDS = count(1)
+
+
+@dataclass(eq=False)
+class Ask:
+    """Somebody asks something by a message to the desk on Slack. `word` is nobody else's."""
+
+    world: World
+    person: str
+    word: str = field(default_factory=lambda: f"word{next(_WORDS)}x")
+    tries: int = 0
+    acknowledged: bool = False
+
+    def __post_init__(self) -> None:
+        slack, user = self.world.slack, slack_user(self.person)
+        line = f'request new question "Where is {self.word}?" anyway:yes'
+        self._event = {**slack.say(slack.direct(user), user, line), "channel_type": "im"}
+
+    def say(self) -> None:
+        """Deliver it once (more)."""
+        sent = self.world.slack.event(self._event, event_id=f"Ev-{self.word}", retry=self.tries)
+        self.tries += 1
+        self.acknowledged = self.world.far.do(sent).status == 200
+
+
+@dataclass(eq=False)
+class Take:
+    """The agent presses Take on the card of a request, on one of the platforms."""
+
+    world: World
+    platform: str
+    ref: str
+    tries: int = 0
+    acknowledged: bool = False
+
+    def say(self) -> None:
+        """Press it once (more); a card that offers it no longer says that it is done."""
+        card = self.world.cards(self.platform, self.ref)[0]
+        if "Take" not in self.world.buttons(self.platform, card):
+            self.acknowledged = True
+            return
+        self.tries += 1
+        if self.platform == "slack":
+            pressed = self.world.slack.click(card, "Take", slack_user("agent"))
+            self.acknowledged = self.world.far.do(pressed).status == 200
+        else:
+            self._press_on_discord(card)
+
+    def _press_on_discord(self, card: dict[str, Any]) -> None:
+        discord, desk = self.world.discord, self.world.desks[-1]
+        wait_until(lambda: bool(discord.sessions) or not desk.lives)
+        heard_by = list(discord.sessions)
+        interaction = self.world.far.do(discord.click(card, "Take", discord_user("agent")))
+        given = discord.answers[interaction]
+        wait_until(lambda: bool(given) or not any(each in discord.sessions for each in heard_by))
+        self.acknowledged = bool(given)
+
+
+Intent = Ask | Take
