@@ -6,6 +6,9 @@ from config.vocabulary import practices
 from handlers import actions, evidence, guide, people, service_levels, services
 from handlers.declare import Commands
 from handlers.errors import HouseFault
+from handlers.incidents import climbing, ending, links, repair, response, roles
+from handlers.incidents import intake as incident_intake
+from handlers.incidents import views as incident_views
 from handlers.problems import known_errors
 from handlers.problems import views as problem_views
 from handlers.problems import work as problem_work
@@ -14,6 +17,7 @@ from handlers.requests import approvals, intake, views, work
 CAPABILITIES = (
     *(guide, people, services),
     *(intake, approvals, work, views),
+    *(incident_intake, response, roles, climbing, links, ending, repair, incident_views),
     *(problem_work, known_errors, problem_views, actions),
     *(service_levels, evidence),
 )

@@ -1,0 +1,192 @@
+"""The card: an incident at a glance, and the buttons that make sense now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from config.policy import INCIDENT_ROLES
+from handlers import definitions
+from handlers.desk import Desk
+from handlers.incidents.outside import missing, troubled_pages
+from handlers.messages import Button, Fact, Part, Reply, Style, Tone, Words, facts
+from handlers.rules.workflow import LIVE, IncidentState
+from storage.models.incidents import Incident
+from storage.models.service_levels import ClockRow
+
+_LABELS = {
+    "respond": "Answer by",
+    "update": "Next update by",
+    "resolve": "Back by",
+    "review": "Review by",
+}
+_QUOTED = 300
+
+
+def named_title(incident: Incident) -> str:
+    """What an incident is called where it stands alone: `INC-7 · SEV1 · mail is down`."""
+    practice = "PRACTICE · " if incident.practice else ""
+    return f"{incident.ref} · {practice}{incident.severity} · {incident.title}"
+
+
+def show_button(incident: Incident) -> Button:
+    """Opens the incident."""
+    return Button(label=f"Show {incident.ref}", line=f"incident show {incident.ref}")
+
+
+def card(desk: Desk, incident: Incident) -> Reply:
+    """An incident as everybody in its room sees it: how it stands, who has it, what was promised, what is next."""
+    return Reply(
+        title=named_title(incident),
+        tone=_tone(incident),
+        facts=_facts(desk, incident),
+        buttons=tuple(buttons(desk, incident)),
+        subject=incident.ref,
+        version=incident.version,
+        as_of=desk.now,
+        private=False,
+    )
+
+
+def _tone(incident: Incident) -> Tone:
+    match incident.state:
+        case IncidentState.TRIGGERED:
+            return Tone.BAD
+        case IncidentState.ACKNOWLEDGED:
+            return Tone.WAITING
+        case IncidentState.MERGED:
+            return Tone.PLAIN
+        case _:
+            return Tone.GOOD
+
+
+def _facts(desk: Desk, incident: Incident) -> tuple[Fact, ...]:
+    service = desk.policy.services.get(incident.service)
+    texts = desk.records.incidents.texts(incident.number)
+    live = incident.state in LIVE
+    roles = {
+        each.part: each.person
+        for each in desk.records.incidents.parts(incident.number)
+        if each.part in INCIDENT_ROLES
+    }
+    said = {kind: each.text[:_QUOTED] for kind, each in texts.items()}
+    return facts(
+        ("State", _state(incident)),
+        ("Severity", f"{incident.severity} (impact {incident.impact}, urgency {incident.urgency})"),
+        ("Service", service.name if service else incident.service),
+        ("Held by", desk.who(incident.assignee) or ("nobody yet" if live else None)),
+        *((role.capitalize(), desk.who(roles.get(role))) for role in INCIDENT_ROLES),
+        ("Woken", _climb(desk, incident) if live else None),
+        *_promises(desk, incident),
+        ("Last update", said.get("update") if live else None),
+        ("Workaround", said.get("workaround") if live else None),
+        ("How it was resolved", said.get("how") if not live else None),
+        ("Cause", said.get("cause")),
+        ("Belongs to", ", ".join(related(desk, incident))),
+        *troubled_pages(desk, incident),
+        *missing(desk, incident),
+        ("Practice", "yes: it is in no figure" if incident.practice else None),
+    )
+
+
+def _state(incident: Incident) -> str:
+    if incident.merged_into is not None:
+        return f"merged into INC-{incident.merged_into}"
+    confirmed = ", confirmed" if incident.confirmed_at and incident.state == IncidentState.RESOLVED else ""
+    return f"{IncidentState(incident.state).shown}{confirmed}"
+
+
+def _climb(desk: Desk, incident: Incident) -> Words:
+    """How far it has climbed, and when the next level's turn comes."""
+    if incident.state != IncidentState.TRIGGERED or not incident.level:
+        return ()
+    terms = definitions.escalation(desk, incident.escalation, incident.escalation_version)
+    levels = len(terms.levels)
+    where: list[Part] = [
+        f"level {incident.level} of {levels}" if incident.level <= levels else "the last one there is"
+    ]
+    if terms.rounds > 1 and incident.level <= levels:
+        where.append(f", round {incident.round} of {terms.rounds}")
+    following = desk.at(desk.records.dues.at(f"{incident.ref}/climb"), relative=True)
+    return (*where, "; the next ", following) if following else tuple(where)
+
+
+def _promises(desk: Desk, incident: Incident) -> Iterator[tuple[str, Words]]:
+    rows = {row.promise: row for row in desk.records.clocks.of(incident.ref)}
+    for promise, label in _LABELS.items():
+        row = rows.get(promise)
+        if row is not None and (row.open or promise != "update"):
+            yield label, promise_words(desk, row)
+
+
+def promise_words(desk: Desk, row: ClockRow) -> Words:
+    """How one promise stands: its moment, and its state unless it simply runs."""
+    state = row.state_at(desk.now)
+    moment = desk.at(row.due_at, relative=state in ("running", "due soon"))
+    if moment is None:
+        return (state,)
+    return (moment,) if state == "running" else (moment, f" ({state})")
+
+
+def related(desk: Desk, incident: Incident) -> list[str]:
+    """The tickets it has to do with, said from either side."""
+    own = [each.ref for each in desk.records.incidents.links(incident.number)]
+    problems = [f"PRB-{each.number}" for each in desk.records.problems.of(incident.ref)]
+    return list(dict.fromkeys((*own, *problems)))
+
+
+# Buttons ------------------------------------------------------------------------------------------
+
+_ANYBODYS = ("incident follow", "incident unfollow", "sla why")
+_REPORTERS = ("incident confirm", "incident reopen", *_ANYBODYS)
+
+
+def own_buttons(desk: Desk, incident: Incident, works_on_it: bool) -> tuple[Button, ...]:
+    """The buttons that make sense to the asker."""
+    drawn = tuple(buttons(desk, incident))
+    if works_on_it:
+        return drawn
+    reports = incident.reporter == desk.asker.key
+    return tuple(
+        each for each in drawn if each.line.startswith(_REPORTERS if reports else _ANYBODYS)
+    ) + tuple(_follow_buttons(desk, incident))
+
+
+def _follow_buttons(desk: Desk, incident: Incident) -> Iterable[Button]:
+    if incident.state == IncidentState.MERGED or incident.reporter == desk.asker.key:
+        return
+    follows = any(
+        each.part == "follower" and each.person == desk.asker.key
+        for each in desk.records.incidents.parts(incident.number)
+    )
+    verb = "unfollow" if follows else "follow"
+    yield Button(label=verb.capitalize(), line=f"incident {verb} {incident.ref}")
+
+
+def buttons(desk: Desk, incident: Incident) -> Iterable[Button]:
+    """What can be done next; each is a line that could have been typed."""
+    ref, state = incident.ref, IncidentState(incident.state)
+    if state is IncidentState.MERGED:
+        other = f"INC-{incident.merged_into}"
+        yield Button(label=f"Show {other}", line=f"incident show {other}", style=Style.PRIMARY)
+        return
+    if state is IncidentState.TRIGGERED:
+        yield Button(label="Acknowledge", line=f"incident ack {ref}", style=Style.PRIMARY)
+    if state is IncidentState.ACKNOWLEDGED:
+        yield Button(label="Update", line=f"incident update {ref}", style=Style.PRIMARY)
+        yield Button(label="Resolve", line=f"incident resolve {ref}", style=Style.PRIMARY)
+    if state in LIVE:
+        yield Button(label="Take", line=f"incident take {ref}")
+        yield Button(label="Escalate", line=f"incident escalate {ref}")
+        yield Button(label="Triage", line=f"incident triage {ref}")
+        yield Button(label="Workaround", line=f"incident workaround {ref}")
+    if state is IncidentState.RESOLVED:
+        if incident.confirmed_at is None:
+            yield Button(label="It works again", line=f"incident confirm {ref}", style=Style.PRIMARY)
+        yield Button(label="Close", line=f"incident close {ref}", style=Style.PRIMARY)
+    if state not in LIVE:
+        yield Button(label="Reopen", line=f"incident reopen {ref}")
+        if any(row.promise == "review" and row.open for row in desk.records.clocks.of(ref)):
+            yield Button(label="Review", line=f"incident review {ref}", style=Style.PRIMARY)
+    if missing(desk, incident):
+        yield Button(label="Repair", line=f"incident repair {ref}", style=Style.DANGER)
+    yield Button(label="Why these times?", line=f"sla why {ref}")
