@@ -9,6 +9,8 @@ from handlers.errors import HouseFault
 from handlers.incidents import climbing, ending, links, repair, response, roles
 from handlers.incidents import intake as incident_intake
 from handlers.incidents import views as incident_views
+from handlers.oncall import handover, overrides, swaps, waking
+from handlers.oncall import views as oncall_views
 from handlers.problems import known_errors
 from handlers.problems import views as problem_views
 from handlers.problems import work as problem_work
@@ -19,6 +21,7 @@ CAPABILITIES = (
     *(intake, approvals, work, views),
     *(incident_intake, response, roles, climbing, links, ending, repair, incident_views),
     *(problem_work, known_errors, problem_views, actions),
+    *(oncall_views, overrides, swaps, handover, waking),
     *(service_levels, evidence),
 )
 

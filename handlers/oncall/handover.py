@@ -20,6 +20,7 @@ from handlers.oncall.shared import (
     Present,
     RotaKey,
     held_by,
+    left_behind,
     open_for,
     present,
     refs,
@@ -73,8 +74,10 @@ class Release:
 
 @command("oncall turns", params=Rotas, evidences=("SD SP 2.1",), desk_only=True, tends=True)
 def look_at_rotas(asked: Rotas, desk: Desk) -> Outcome:
-    """Take up the rotas as the policy says them now, and look at each."""
-    records, changes = desk.records.oncall, []
+    """Take up the rotas as the policy says them now, and see to it that each change of theirs is noticed."""
+    records = desk.records.oncall
+    changes: list[Change] = []
+    due: list[Due] = []
     rotas = desk.policy.rotas
     gone = [row.rota for row in records.turns() if row.rota not in rotas]
     for key in gone:
@@ -82,16 +85,19 @@ def look_at_rotas(asked: Rotas, desk: Desk) -> Outcome:
     # A ledger begins with what people say: a store in which nobody spoke may still take in a backup.
     is_spoken_to = desk.records.ledger.head().size > 0
     for rota in rotas.values():
-        row = _row(desk, rota)
-        version = _version(desk, rota)
+        found = present(desk.policy, desk.records, rota.key, desk.now)
+        row, version = _row(desk, rota, found), _version(desk, rota)
+        due.append(_next_look(rota.key, found.changes_at if row.person == found.person else desk.now))
         if is_spoken_to and row.version != version:
             row.version, row.revised_at = version, desk.now
-            changes.append(_scheduled(desk, rota, version))
+            layers = [list(layer.people) for layer in rota.layers]
+            told = {"version": version, "layers": layers, "person": found.person}
+            changes.append(Change("oncall.scheduled", _subject(rota), None, told))
     records.save()
     return Outcome(
         reply=Reply(title="The rotas are taken up."),
         changes=changes,
-        due=[_next_look(rota.key, desk.now) for rota in rotas.values()],
+        due=due,
         undue=[prefix for key in gone for prefix in (f"oncall/turn/{key}", f"oncall/release/{key}")],
     )
 
@@ -105,23 +111,16 @@ def _version(desk: Desk, rota: Rota) -> str:
     return fingerprint([rota, [each.closed for each in closing]])
 
 
-def _scheduled(desk: Desk, rota: Rota, version: str) -> Change:
-    now = present(desk.policy, desk.records, rota.key, desk.now)
-    layers = [list(layer.people) for layer in rota.layers]
-    return Change(
-        "oncall.scheduled",
-        f"rota:{rota.key}",
-        None,
-        {"version": version, "layers": layers, "holder": now.person},
-    )
+def _subject(rota: Rota) -> str:
+    """Under which name the ledger tells of a rota."""
+    return f"rota:{rota.key}"
 
 
-def _row(desk: Desk, rota: Rota) -> RotaTurn:
+def _row(desk: Desk, rota: Rota, found: Present) -> RotaTurn:
     """What was last said of a rota, locked; who holds it the first time one looks has taken over from nobody."""
     row = desk.records.oncall.turn(rota.key, for_change=True)
     if row is None:
-        now = present(desk.policy, desk.records, rota.key, desk.now)
-        row = RotaTurn(rota=rota.key, person=now.person, since=desk.now, version="", revised_at=desk.now)
+        row = RotaTurn(rota=rota.key, person=found.person, since=desk.now, version="", revised_at=desk.now)
         desk.records.oncall.add(row)
     return row
 
@@ -133,7 +132,7 @@ def look_at_rota(asked: Turn, desk: Desk) -> Outcome:
     if rota is None:
         return Outcome(reply=Reply(title=f"There is no rota {asked.rota} any more."))
     found = present(desk.policy, desk.records, rota.key, desk.now)
-    row = _row(desk, rota)
+    row = _row(desk, rota, found)
     due = [_next_look(rota.key, found.changes_at)]
     if row.person == found.person:
         return Outcome(reply=Reply(title=f"{rota.name} has not changed hands."), due=due)
@@ -143,10 +142,10 @@ def look_at_rota(asked: Turn, desk: Desk) -> Outcome:
 def _change_hands(desk: Desk, rota: Rota, row: RotaTurn, found: Present, due: list[Due]) -> Outcome:
     row.before, row.person, row.since, row.number = row.person, found.person, desk.now, row.number + 1
     desk.records.oncall.save()
-    held = held_by(desk, rota.key, row.before) if row.before else ()
+    held = left_behind(desk, rota.key, row.before) if row.before else ()
     changed = Change(
         "oncall.turn_changed",
-        f"rota:{rota.key}",
+        _subject(rota),
         {"person": row.before},
         {"person": row.person, "held": [each.ref for each in held]},
     )
@@ -191,13 +190,14 @@ def _told_of_change(
     notices = [tell_room(rota, room, key, Kind.REMINDER)]
     if row.person:
         you = Reply(
-            title=f"You are on call for {rota.name} now",
+            title=f"{rota.name}: you are on call now",
             text=() if opened else ("Nothing is open.",),
             facts=open_ones,
             buttons=(*_shown(opened), rota_button(rota.key)),
         )
         notices += tell_person(desk, row.person, you, f"{key}/begins")
-    if row.before:
+    # Where nothing is open, there is nothing to say about it, and nobody is asked.
+    if row.before and opened:
         notices += tell_person(desk, row.before, _done(desk, rota, row, held), f"{key}/ends")
     return notices
 
@@ -225,22 +225,21 @@ def _shown(incidents: Sequence[Incident]) -> tuple[Button, ...]:
 def _done(desk: Desk, rota: Rota, row: RotaTurn, held: Sequence[Incident]) -> Reply:
     """The word to whoever is done: what they hold is theirs to hand over."""
     to = f" to:{row.person}" if row.person else ""
+    line = f"oncall handoff rota:{rota.key}{to}"
     if not held:
         return Reply(
-            title=f"Your turn for {rota.name} is over",
-            text=("You hold nothing of it. Thank you!",),
-            buttons=(Button(label="Leave notes", line=f"oncall handoff rota:{rota.key}{to}"),)
-            if row.person
-            else (),
+            title=f"{rota.name}: your turn is over",
+            text=("You hold nothing of what is open. Is there anything that whoever comes next must know?",),
+            buttons=(Button(label="Hand over", line=line),),
         )
     lapses = desk.at(desk.now + GRACE) or ""
     keep = f"oncall handoff rota:{rota.key} to:{row.before} notes:“I finish what I hold.”"
     return Reply(
-        title=f"Your turn for {rota.name} is over: hand over {refs(held)}",
+        title=f"{rota.name}: your turn is over, and you hold {refs(held)}",
         text=("What you have not handed to somebody by ", lapses, " wakes whoever is on call then."),
         tone=Tone.WAITING,
         buttons=(
-            Button(label="Hand over", line=f"oncall handoff rota:{rota.key}{to}", style=Style.PRIMARY),
+            Button(label="Hand over", line=line, style=Style.PRIMARY),
             Button(label="I finish it", line=keep),
             *_shown(held),
         ),
@@ -254,20 +253,19 @@ def _done(desk: Desk, rota: Rota, row: RotaTurn, held: Sequence[Incident]) -> Re
 def hand_off(asked: HandOff, desk: Desk) -> Outcome:
     """Hand over what you hold, with notes, to whoever comes next or somebody you name."""
     rota = desk.policy.rotas[asked.rota] if asked.rota else _own_rota(desk)
-    row = _row(desk, rota)
-    if desk.asker.key not in (row.person, row.before):
+    found = present(desk.policy, desk.records, rota.key, desk.now)
+    row, held = _row(desk, rota, found), held_by(desk, rota.key, desk.asker.key)
+    if desk.asker.key not in (row.person, row.before) and not held:
         raise NotAllowed(
-            f"You are not on call for {rota.name}, nor were you last.",
+            f"{rota.name}: you are not on call, nor were you last.",
             f"{desk.directory.name(row.person)} is.",
         )
-    found = present(desk.policy, desk.records, rota.key, desk.now)
     to = asked.to or _next_person(desk, rota, found)
     require_named(desk, to, "to")
-    held = held_by(desk, rota.key, desk.asker.key)
     passed = () if to == desk.asker.key else held
     handed = Change(
         "oncall.handed_over",
-        f"rota:{rota.key}",
+        _subject(rota),
         {"person": desk.asker.key},
         {"person": to, "incidents": [each.ref for each in held]},
         {"notes": asked.notes},
@@ -310,16 +308,19 @@ def _after(desk: Desk, found: Present, to: str) -> Words:
 
 
 def _own_rota(desk: Desk) -> Rota:
-    """The one rota that the asker holds, or held last."""
+    """The one rota that the asker holds, or held last, or of which they hold incidents."""
+    me = desk.asker.key
     rows = [row for row in desk.records.oncall.turns() if row.rota in desk.policy.rotas]
-    mine = [row for row in rows if row.person == desk.asker.key] or [
-        row for row in rows if row.before == desk.asker.key
-    ]
+    mine = (
+        [row.rota for row in rows if row.person == me]
+        or [row.rota for row in rows if row.before == me]
+        or [key for key in desk.policy.rotas if held_by(desk, key, me)]
+    )
     if not mine:
         raise NotAllowed("You are not on call, nor were you last.", "`oncall who` shows who is.")
     if len(mine) > 1:
-        raise desk.ask({"rota": "You are on call for more than one rota; say which."})
-    return desk.policy.rotas[mine[0].rota]
+        raise desk.ask({"rota": "It could be more than one rota; say which."})
+    return desk.policy.rotas[mine[0]]
 
 
 def _next_person(desk: Desk, rota: Rota, found: Present) -> str:
@@ -327,7 +328,7 @@ def _next_person(desk: Desk, rota: Rota, found: Present) -> str:
     for each in (found.now, found.later):
         if each is not None and each.person != desk.asker.key:
             return each.person
-    raise desk.ask({"to": f"Nobody else comes next for {rota.name}; say who takes over."})
+    raise desk.ask({"to": "Nobody else comes next; say who takes over."})
 
 
 @command("oncall release", params=Release, evidences=("SD SP 3.2",), desk_only=True)
@@ -336,18 +337,18 @@ def release(asked: Release, desk: Desk) -> Outcome:
     rota = desk.policy.rotas.get(asked.rota)
     if rota is None or present(desk.policy, desk.records, rota.key, desk.now).person == asked.person:
         return Outcome(reply=Reply(title=f"Nothing is to be given back by {asked.person}."))
-    held = held_by(desk, rota.key, asked.person)
+    held = left_behind(desk, rota.key, asked.person)
     if not held:
         return Outcome(reply=Reply(title=f"{asked.person} holds nothing any more."))
     lapsed = Change(
         "oncall.released",
-        f"rota:{rota.key}",
+        _subject(rota),
         {"person": asked.person},
         {"incidents": [each.ref for each in held]},
     )
     told = Reply(
         title=f"{refs(held)} went back to triggered",
-        text=(f"Your turn for {rota.name} was over, and nobody took over from you.",),
+        text=(f"{rota.name}: your turn was over, and nobody took over from you.",),
         tone=Tone.WAITING,
         buttons=_shown(held),
     )

@@ -127,7 +127,7 @@ def make_override(asked: MakeOverride, desk: Desk) -> Outcome:
 def _end(desk: Desk, asked: MakeOverride, start: datetime) -> datetime:
     """When an override ends; asks anew for an end that cannot be."""
     try:
-        end = ending(asked.end, asked.start, desk.asker.zone)
+        end = ending(asked.end, asked.start, desk.now, desk.asker.zone)
     except ValueError:
         raise desk.ask(
             {"end": f"“{asked.end[:40]}” is neither a length, as 4h, nor a moment, as 22:00."}

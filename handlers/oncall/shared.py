@@ -76,13 +76,13 @@ def people_of(rota: Rota) -> list[str]:
     return list(dict.fromkeys(person for layer in rota.layers for person in layer.people))
 
 
-def escalations_of(policy: Policy, rota: str) -> set[str]:
-    """The escalations that page whoever holds a rota."""
-    wanted = f"rota:{rota}"
+def escalations_of(policy: Policy, *rotas: str) -> set[str]:
+    """The escalations that page whoever holds one of these rotas."""
+    wanted = {f"rota:{each}" for each in rotas}
     return {
         key
         for key, each in policy.escalations.items()
-        if any(wanted in level.notify for level in each.levels)
+        if any(wanted.intersection(level.notify) for level in each.levels)
     }
 
 
@@ -91,6 +91,17 @@ def held_by(desk: Desk, rota: str, person: str) -> Sequence[Incident]:
     keys = escalations_of(desk.policy, rota)
     held = desk.records.incidents.held_by(person, HELD_STATES)
     return [each for each in held if each.assignee == person and each.escalation in keys]
+
+
+def left_behind(desk: Desk, rota: str, person: str) -> Sequence[Incident]:
+    """What somebody holds who holds a rota no more, and for which they are on call in no other way."""
+    others = [
+        key
+        for key in desk.policy.rotas
+        if key != rota and present(desk.policy, desk.records, key, desk.now).person == person
+    ]
+    still = escalations_of(desk.policy, *others)
+    return [each for each in held_by(desk, rota, person) if each.escalation not in still]
 
 
 def open_for(desk: Desk, rota: str) -> Sequence[Incident]:
@@ -111,7 +122,7 @@ def require_scheduler(desk: Desk, rota: Rota) -> None:
     may = {Role.RESPONDER, Role.MANAGER, Role.OWNER, Role.ADMIN}
     if desk.asker.key not in people and not may & desk.asker.roles:
         names = ", ".join(desk.directory.name(each) for each in people)
-        raise NotAllowed(f"You cannot say who is on call for {rota.name}.", f"{names} can, or a manager.")
+        raise NotAllowed(f"You cannot change the rota {rota.name}.", f"Ask {names} or a manager.")
 
 
 def require_named(desk: Desk, person: str, field: str = "person") -> None:
@@ -121,12 +132,16 @@ def require_named(desk: Desk, person: str, field: str = "person") -> None:
         raise desk.ask({field: f"{name} cannot be woken: people.yaml does not name them."})
 
 
-def ending(text: str, start: datetime, zone: str) -> datetime:
-    """When something that begins at an instant ends, from a length or a moment. Raises ValueError for neither."""
+def ending(text: str, start: datetime, now: datetime, zone: str) -> datetime:
+    """When something that begins at an instant ends, from a length or a moment. Raises ValueError for neither.
+
+    What is not after the beginning is read once more as from there: `20:00` is that evening's.
+    """
     try:
         return start + parse_duration(text)
     except NotADuration:
-        return parse_when(text, start, zone)
+        end = parse_when(text, now, zone)
+        return end if end > start else parse_when(text, start, zone)
 
 
 def span(desk: Desk, start: datetime, end: datetime) -> Words:

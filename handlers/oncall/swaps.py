@@ -134,7 +134,7 @@ def _find(desk: Desk, ref: str, for_change: bool = False) -> RotaSwap:
 def _title(desk: Desk, swap: RotaSwap) -> str:
     rota = desk.policy.rotas.get(swap.rota)
     by, to = desk.directory.name(swap.by), desk.directory.name(swap.to)
-    return f"{swap.ref} · {by} offers {to} a turn for {rota.name if rota else swap.rota}"
+    return f"{swap.ref} · {rota.name if rota else swap.rota}: {by} offers {to} a turn"
 
 
 def _card(desk: Desk, swap: RotaSwap) -> Reply:
@@ -207,7 +207,7 @@ def offer(asked: Offer, desk: Desk) -> Outcome:
     desk.records.oncall.add(swap)
     offered = Change("oncall.swap_offered", swap.ref, None, _facts(swap))
     asking = Reply(
-        title=f"{swap.ref}: {desk.asker.name} asks you to take a turn for {rota.name}",
+        title=f"{swap.ref} · {rota.name}: {desk.asker.name} asks you to take a turn",
         tone=Tone.WAITING,
         facts=_terms(desk, swap),
         buttons=_answers(swap),
@@ -256,11 +256,11 @@ def _turn_at(desk: Desk, rota: Rota, person: str, at: datetime | None, field: st
     if not theirs:
         names = ", ".join(desk.directory.name(each) for each in people_of(rota))
         who = "You have" if person == desk.asker.key else f"{desk.directory.name(person)} has"
-        raise NotAllowed(f"{who} no turn for {rota.name} to swap.", f"{names} take turns there.")
+        raise NotAllowed(f"{who} no turn in the rota {rota.name}.", f"{names} take turns there.")
     turn = next((each for each in theirs if at is None or each.start <= at < each.end), None)
     if turn is None:
         whose = "you" if person == desk.asker.key else desk.directory.name(person)
-        raise desk.ask({field: f"At that moment {whose} will not be on call for {rota.name}."})
+        raise desk.ask({field: f"At that moment {whose} will not be on call."})
     return turn
 
 
@@ -284,8 +284,8 @@ def accept(asked: Answer, desk: Desk) -> Outcome:
     desk.records.oncall.add(*taken)
     accepted = Change("oncall.swap_accepted", swap.ref, {"state": "offered"}, _facts(swap))
     told = Reply(
-        title=f"{swap.ref}: {desk.asker.name} takes a turn for {desk.directory.name(swap.by)}",
-        text=(f"{rota.name}: both sides agree.",),
+        title=f"{swap.ref} · {rota.name}: {desk.asker.name} takes a turn for {desk.directory.name(swap.by)}",
+        text=("Both sides agree.",),
         tone=Tone.GOOD,
         facts=_terms(desk, swap),
         buttons=(rota_button(rota.key),),

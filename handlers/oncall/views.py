@@ -101,7 +101,7 @@ def who(asked: WhoIs, desk: Desk) -> Reply:
     shown = [desk.policy.rotas[key]] if key else list(desk.policy.rotas.values())
     rows = tuple(((each.name,), *_holding(desk, each, at)) for each in shown)
     return Reply(
-        title=f"On call for {shown[0].name}" if key else "On call",
+        title=f"On call: {shown[0].name}" if key else "On call",
         facts=(*_moment(desk, asked.at), *feed_facts(desk, key or None)),
         table=Table(
             columns=("Rota", "On call", "Until", "Then"),
