@@ -50,7 +50,7 @@ def record_workaround(asked: Workaround, desk: Desk) -> Outcome:
 
 @command("problem known-error", params=KnownError, evidences=("IRP SP 3.2",))
 def record_known_error(asked: KnownError, desk: Desk) -> Outcome:
-    """Make a problem a known error: who describes its symptom is shown the workaround before asking for help."""
+    """Make it a known error: who describes its symptom is shown the workaround before asking for help."""
     problem = work_on(desk, asked.problem, "record a known error for")
     if not (asked.workaround or problem.workaround):
         raise desk.ask({"workaround": "Say what people can do; without that it does not help them to know."})

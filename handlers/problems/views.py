@@ -79,7 +79,7 @@ def suggest(desk: Desk) -> Sequence[Option]:
 
 @command("problem show", params=Show)
 def show(asked: Show, desk: Desk) -> Reply:
-    """See a problem in full: its cause and how that is known, what belongs to it, what was done, what happened."""
+    """See a problem in full: its cause, what belongs to it, what was done, what happened."""
     problem = find(desk, asked.problem)
     drawn = card(desk, problem)
     buttons = drawn.buttons if is_worker(desk.asker, problem) else ()
@@ -119,7 +119,7 @@ def _sections(desk: Desk, problem: Problem) -> Iterator[Reply]:
 
 @command("problem list", params=List)
 def list_problems(asked: List, desk: Desk) -> Reply:
-    """See problems: those you follow, your team's, all that are open, the known errors, or everything you may see."""
+    """See problems: those you follow, your team's, all open ones, known errors, or all you may see."""
     asker = desk.asker
     wide = bool(OPENS & asker.roles)
     only_mine = asked.scope == "mine" or (not wide and not asker.teams)

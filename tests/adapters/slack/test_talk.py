@@ -1,5 +1,7 @@
 """Mentions, private messages, buttons, shortcut, emoji and Home tab: one line, wherever it is said."""
 
+from dataclasses import replace
+
 import pytest
 
 from bot.adapters.port import Delivered, Delivery
@@ -215,15 +217,34 @@ async def test_a_message_becomes_a_request_that_keeps_its_link_and_its_words(des
     assert fake.permalink(ROOM, message["ts"]) in shown
 
 
+def asks_more(desk: OnSlack) -> dict[str, str]:
+    """Let a message become a request that asks more than the message tells; returns answers to that."""
+    theirs = desk.dispatcher.policy()
+    asking = replace(theirs, organisation=replace(theirs.organisation, intake_offering="mailbox"))
+    desk.dispatcher.policy = lambda: asking
+    return {"owned_by": "U0OWNER", "outside": "no"}
+
+
 async def test_a_request_made_in_a_form_keeps_the_message_too(desk: OnSlack):
     fake = desk.fake
-    await fake.command("U0STAFF", "/request", "new question question:First?")
+    answers = asks_more(desk)
     message = fake.say(ROOM, "U0OWNER", "Why is the door locked?")
     await fake.shortcut("U0STAFF", message)
     view = fake.view("U0STAFF")
     assert "door" not in view.payload["private_metadata"], "a modal carries ids, not what people wrote"
-    await fake.submit(view)
-    assert "REQ-2" in view.text
+    await fake.submit(view, answers)
+    assert "REQ-1" in view.text
+    await fake.command("U0STAFF", "/desk", "REQ-1")
+    assert fake.permalink(ROOM, message["ts"]) in str(fake.whispers("U0STAFF")[-1])
+
+
+async def test_a_request_that_was_held_back_keeps_the_message_too(desk: OnSlack):
+    fake = desk.fake
+    await fake.command("U0STAFF", "/request", "new question question:First?")
+    message = fake.say(ROOM, "U0OWNER", "Why is the door locked?")
+    await fake.shortcut("U0STAFF", message)
+    await fake.click(fake.whispers("U0STAFF")[-1], "File it anyway", "U0STAFF")
+    assert "REQ-2 is filed" in fake.whispers("U0STAFF")[-1]["text"]
     await fake.command("U0STAFF", "/desk", "REQ-2")
     assert fake.permalink(ROOM, message["ts"]) in str(fake.whispers("U0STAFF")[-1])
 
@@ -246,14 +267,14 @@ async def test_an_emoji_makes_a_request_once_and_tells_the_person(desk: OnSlack)
 
 async def test_an_emoji_that_needs_more_offers_a_form_which_keeps_the_message(desk: OnSlack):
     fake = desk.fake
-    await fake.command("U0STAFF", "/request", "new question question:First?")
+    answers = asks_more(desk)
     message = fake.say(ROOM, "U0OWNER", "Why is the door locked?")
     await fake.react("U0STAFF", "ticket", message)
     await fake.click(fake.messages("DU0STAFF")[-1], "Fill in the form", "U0STAFF")
     view = fake.view("U0STAFF")
-    await fake.submit(view)
-    assert "REQ-2" in view.text
-    await fake.command("U0STAFF", "/desk", "REQ-2")
+    await fake.submit(view, answers)
+    assert "REQ-1" in view.text
+    await fake.command("U0STAFF", "/desk", "REQ-1")
     shown = str(fake.whispers("U0STAFF")[-1])
     assert fake.permalink(ROOM, message["ts"]) in shown
     assert "Why is the door locked?" in shown
