@@ -145,7 +145,7 @@ def nudge(asked: Nudge, desk: Desk) -> Outcome:
     notice = Notice(
         to=ToPerson(person=to) if to else ToThread(subject=incident.ref, room=incident.room),
         reply=Reply(
-            title=f"{incident.ref} has nobody for {' and '.join(empty)}",
+            title=f"{incident.ref} has nobody for {_listed(empty)}",
             tone=Tone.WAITING,
             facts=facts(("About", named_title(incident))),
             buttons=tuple(
@@ -166,6 +166,11 @@ def nudge(asked: Nudge, desk: Desk) -> Outcome:
     )
     due = ask_for_roles(desk, incident, times + 1)
     return done(desk, incident, f"{incident.ref} misses somebody", [asked_for], notices=[notice], due=due)
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 # At the end of a turn -----------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select
 from sqlmodel import Session, col
 from sqlmodel import select as select_models
 
@@ -64,7 +64,6 @@ class Incidents:
         if person is not None:
             gone = gone.where(col(IncidentPart.person) == person)
         self._session.execute(gone)
-        self._session.expire_all()
 
     # What was last said
 
@@ -183,13 +182,8 @@ class Incidents:
         for row in rows:
             row.title, row.detail, row.source = f"{row.service} (erased)", None, None
         self._session.flush()
-        wrote = col(IncidentText.author) == person
-        shown = self._session.scalars(select(col(IncidentText.incident)).where(wrote)).all()
-        self._session.execute(
-            update(IncidentText)
-            .where(wrote)
-            .values(text="(erased)")
-            .execution_options(synchronize_session=False)
-        )
-        self._session.expire_all()
-        return sorted({*shown, *(row.number for row in rows)})
+        texts = self._session.exec(select_models(IncidentText).where(col(IncidentText.author) == person)).all()
+        for text in texts:
+            text.text = "(erased)"
+        self._session.flush()
+        return sorted({row.number for row in rows} | {text.incident for text in texts})
