@@ -89,6 +89,16 @@ STORY = (
     ("agent", "action add PRB-2 watch the queue due:2026-11-24"),
     ("agent", "action done ACT-3 it is short"),
     ("agent", "problem close PRB-2 fewer the queue is short"),
+    ("manager", "oncall override platform @backup now 2h"),
+    ("backup", "oncall withdraw OVR-1"),
+    ("oncall", "oncall swap platform @backup"),
+    ("backup", "oncall accept SWP-1"),
+    ("backup", "oncall swap platform @oncall"),
+    ("oncall", "oncall decline SWP-2"),
+    ("backup", "oncall swap platform @owner"),
+    ("oncall", "oncall test"),
+    ("oncall", "oncall confirm TST-1"),
+    ("oncall", "oncall handoff all is well"),
     ("owner", "privacy erase @staff"),
 )  # fmt: skip
 """Says everything that changes something; what the desk says to itself follows with time."""
@@ -149,6 +159,7 @@ READS = {
     "desk help": "", "desk home": "", "desk status": "", "desk whoami": "", "service list": "",
     "service show": "laptops", "request list": "all", "request show": "REQ-1", "sla why": "REQ-1", "sla status": "",
     "problem list": "all", "problem show": "PRB-1", "action list": "all", "action show": "ACT-1",
+    "oncall who": "mail", "oncall rota": "platform", "oncall gaps": "", "oncall show": "SWP-1", "oncall arrived": "TST-1",
     "sla breaches": "", "evidence trail": "REQ-1", "evidence export": "REQ-1", "evidence coverage": "",
     "evidence checkpoint": "", "evidence verify": "",
 }  # fmt: skip
@@ -159,6 +170,8 @@ def test_what_evidences_nothing_changes_nothing(quick_talk: Talk) -> None:
     quick_talk.say("staff", "request new question why?")
     quick_talk.say("agent", "problem open the printer gives blank pages service:help")
     quick_talk.say("agent", "action add PRB-1 replace the drums due:2026-12-01")
+    quick_talk.say("oncall", "oncall swap platform @backup")
+    quick_talk.say("oncall", "oncall test")
 
     def everything() -> list[Any]:
         with quick_talk.database.reading() as session:
@@ -184,6 +197,8 @@ _KNOWN = (*_PROBLEM, ("worker", "problem known-error PRB-1 blank workaround:turn
 _ANALYSED = (*_PROBLEM, ("worker", "problem cause PRB-1 equipment drums support:new"))
 _RESOLVED = (*_ANALYSED, ("worker", "problem resolve PRB-1 replaced"))
 _OWED = (*_PROBLEM, ("worker", "action add PRB-1 replace owner:@sam due:2026-12-01"))
+_OFFERED = (("deputy", "oncall swap platform @holder"),)
+_PAGED = (("with-manager", "oncall test @holder"),)
 
 SITUATIONS: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "desk help": ((), ""),
@@ -230,6 +245,19 @@ SITUATIONS: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "action show": (_OWED, "ACT-1"),
     "action done": (_OWED, "ACT-1 replaced"),
     "action move": (_OWED, "ACT-1 late due:2026-12-02"),
+    "oncall who": ((), "mail"),
+    "oncall rota": ((), "platform"),
+    "oncall gaps": ((), ""),
+    "oncall show": (_OFFERED, "SWP-1"),
+    "oncall override": ((), "platform @deputy now 2h"),
+    "oncall withdraw": ((("with-manager", "oncall override platform @deputy now 2h"),), "OVR-1"),
+    "oncall swap": ((), "platform @deputy"),
+    "oncall accept": (_OFFERED, "SWP-1"),
+    "oncall decline": (_OFFERED, "SWP-1"),
+    "oncall handoff": ((), "all is well rota:platform"),
+    "oncall test": ((), "@holder"),
+    "oncall confirm": (_PAGED, "TST-1"),
+    "oncall arrived": (_PAGED, "TST-1"),
     "sla why": (_OPEN, "REQ-1"),
     "sla status": (_OPEN, ""),
     "sla breaches": (_OPEN, ""),
@@ -254,7 +282,11 @@ def strict(policy: Policy) -> Policy:
         "mia": Person(key="mia", name="Mia"),
         "worker": Person(key="worker", name="Worker"),
         "member": Person(key="member", name="Member"),
+        "holder": Person(key="holder", name="Holder"),
+        "deputy": Person(key="deputy", name="Deputy"),
     }
+    rota = policy.rotas["platform"]
+    layers = (replace(rota.layers[0], people=("holder", "deputy")),)
     desk = replace(policy.teams["service-desk"], members=("member",))
     grants: dict[Role, tuple[str, ...]] = {role: (f"with-{role}",) for role in Role if role is not Role.STAFF}
     grants[Role.AGENT] = ("with-agent", "worker")
@@ -263,6 +295,7 @@ def strict(policy: Policy) -> Policy:
         version="strict",
         people={**policy.people, **people},
         teams={**policy.teams, "service-desk": desk},
+        rotas={**policy.rotas, "platform": replace(rota, layers=layers)},
         access=replace(policy.access, grants=grants),
     )
 
@@ -291,7 +324,8 @@ def sender(actor: str) -> Sender:
     """The account through which an actor speaks."""
     if actor == "guest":
         return Sender(platform="slack", workspace="T1", user="U1", guest=True)
-    key = {"requester": "sam", "asked": "mia", "team": "member"}.get(actor, f"with-{actor}")
+    relations = {"requester": "sam", "asked": "mia", "team": "member", "holder": "holder"}
+    key = relations.get(actor, f"with-{actor}")
     return Sender(platform="console", user=key)
 
 
