@@ -79,6 +79,11 @@ Key = Annotated[
 ]
 Label = Annotated[str, Field(min_length=1, max_length=150)]
 Prose = Annotated[str, Field(max_length=3000)]
+FieldKey = Annotated[
+    str,
+    _shaped(r"[a-z][a-z0-9_]{0,31}", "is not a field's key; use lower-case letters, digits and _"),
+]
+Option = Annotated[str, Field(min_length=1, max_length=75)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 Keys = Annotated[tuple[Key, ...], BeforeValidator(_one_or_many)]
 Percent = Annotated[int, Field(ge=1, le=99)]
@@ -464,6 +469,119 @@ class IncidentRules:
     space: Literal["thread", "channel"] = "thread"
 
 
+class ChangeKind(StrEnum):
+    """How a change gets its authority: by its template, by approval, or by broken glass."""
+
+    STANDARD = "standard"
+    NORMAL = "normal"
+    EMERGENCY = "emergency"
+
+
+@dataclass(frozen=True)
+class RiskQuestion:
+    """A question about what can go wrong; each answer weighs so many points."""
+
+    key: FieldKey
+    label: Annotated[str, Field(min_length=1, max_length=45)]
+    answers: Annotated[Mapping[Option, Annotated[int, Field(ge=0, le=100)]], Field(min_length=2)]
+
+
+@dataclass(frozen=True)
+class RiskRules:
+    """What risk is: the points of all answers together, high from `high` on, medium from `medium` on."""
+
+    questions: Annotated[tuple[RiskQuestion, ...], Field(min_length=1, max_length=20)]
+    medium: Annotated[int, Field(ge=1)]
+    high: Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True)
+class ChangeStage:
+    """One stage of a change's approval: `need` of those whom `of` names must agree.
+
+    `of` names people, teams as `@team`, roles as `role:approver`, and `owner` for the owners of the services.
+    Who asks for the change or makes it, and whoever stands in for these, never counts. `within` counts in
+    `calendar`, or round the clock where none is named; what is not decided by then is rejected, or approved.
+    """
+
+    of: Annotated[Names, Field(min_length=1)]
+    need: Annotated[int, Field(ge=1, le=20)] = 1
+    within: Annotated[Seconds, Field(ge=60)] = 2 * 86400
+    calendar: Key | None = None
+    on_deadline: Literal["reject", "approve"] = "reject"
+
+
+@dataclass(frozen=True)
+class BreakGlass:
+    """Who may break the glass: the lead of the incident alone, else the requester and one of these within `within`.
+
+    `lasts` is how long the change may then take.
+    """
+
+    of: Annotated[Names, Field(min_length=1)] = ("role:responder", "role:owner", "role:manager")
+    within: Annotated[Seconds, Field(ge=60)] = 3600
+    lasts: Annotated[Seconds, Field(ge=60, le=7 * 86400)] = 4 * 3600
+
+
+def _review_times() -> Mapping[ChangeKind, int]:
+    return {ChangeKind.NORMAL: 10 * 86400, ChangeKind.EMERGENCY: 3 * 86400}
+
+
+@dataclass(frozen=True)
+class ChangeRules:
+    """How changes are decided on and made: `changes.yaml`.
+
+    `approval` holds the stages of a normal change by its risk; no stage for a risk means that it needs nobody's
+    approval. `review_within` is by kind, from the end of the change (emergency: from when the glass was broken).
+    With `gate: change` a pipeline may run while a change of its service is being made; with `gate: freeze` at any
+    time that is not frozen.
+    """
+
+    room: Key
+    risk: RiskRules
+    approval: Mapping[Level, tuple[ChangeStage, ...]] = field(default_factory=dict)
+    break_glass: BreakGlass = field(default_factory=BreakGlass)
+    review_within: Mapping[ChangeKind, Annotated[Seconds, Field(gt=0)]] = field(default_factory=_review_times)
+    gate: Literal["change", "freeze"] = "change"
+
+
+@dataclass(frozen=True)
+class StandardChange:
+    """A change that is approved once and for all: what it changes and how; `lasts` is the length of its window.
+
+    `may` names who makes it (people, `@team`, `role:agent`); nobody named: those who run its services.
+    """
+
+    key: Key
+    name: Label
+    services: Annotated[Keys, Field(min_length=1)]
+    plan: Annotated[Prose, Field(min_length=1)]
+    test: Annotated[Prose, Field(min_length=1)]
+    backout: Annotated[Prose, Field(min_length=1)]
+    lasts: Annotated[Seconds, Field(ge=60, le=7 * 86400)] = 3600
+    may: Names = ()
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """When services are not changed: from `start` to `ends`, or again and again for as long as it `lasts`.
+
+    `start` and `ends` are wall times of `zone`. `repeats` is a recurrence rule (RFC 5545, 3.3.10) that begins with
+    `start`. Whole days of `lasts` are days of the calendar, however long, and the rest is time that elapses (RFC
+    5545, 3.3.6). No `services` means all of them; `dependants` are those that rest on the named ones.
+    """
+
+    key: Key
+    name: Label
+    zone: str
+    start: WallTime
+    ends: WallTime | None = None
+    lasts: Annotated[Seconds, Field(ge=60, le=92 * 86400)] | None = None
+    repeats: Annotated[str, Field(min_length=1, max_length=300)] | None = None
+    services: Keys = ()
+    dependants: bool = True
+
+
 class AlertKind(StrEnum):
     """The shapes in which monitoring systems send alerts."""
 
@@ -535,14 +653,11 @@ class FormField:
     `at_most` is the greatest length of a text, or the greatest number.
     """
 
-    key: Annotated[
-        str,
-        _shaped(r"[a-z][a-z0-9_]{0,31}", "is not a field's key; use lower-case letters, digits and _"),
-    ]
+    key: FieldKey
     label: Annotated[str, Field(min_length=1, max_length=45)]
     kind: FieldKind = FieldKind.TEXT
     required: bool = True
-    options: tuple[Annotated[str, Field(min_length=1, max_length=75)], ...] = ()
+    options: tuple[Option, ...] = ()
     help: Annotated[str, Field(max_length=100)] = ""
     at_most: Annotated[int, Field(ge=1, le=3000)] | None = None
     only_if: Mapping[str, str] = field(default_factory=dict)
@@ -647,6 +762,9 @@ class Policy:
     escalations: Mapping[str, Escalation] = field(default_factory=dict)
     alerts: Mapping[str, AlertSource] = field(default_factory=dict)
     incidents: IncidentRules | None = None
+    changes: ChangeRules | None = None
+    standard_changes: Mapping[str, StandardChange] = field(default_factory=dict)
+    freezes: Mapping[str, Freeze] = field(default_factory=dict)
     version: str = ""
 
 
