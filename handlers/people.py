@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
@@ -13,10 +14,18 @@ from handlers.desk import Desk
 from handlers.errors import NotAllowed, WrongState
 from handlers.messages import Button, Card, Reply, Tone, facts
 from handlers.parsing import PersonRef, Word
+from storage.models.incidents import Incident
 from storage.models.people import LinkCode
+from storage.models.problems import Action
 from storage.models.requests import Request
 
 _CODE_LIVES = timedelta(minutes=10)
+_THEIRS = {
+    Request: ("request", ("requester", "assignee")),
+    Incident: ("incident", ("reporter", "assignee")),
+    Action: ("corrective_action", ("owner",)),
+}
+"""What a ticket's evidence is called by, and what it calls those whose ticket it is."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +103,13 @@ def link(asked: Link, desk: Desk) -> Outcome:
             "Type `desk link` here, and the code that it gives on the other account.",
         )
     desk.records.people.move_accounts(desk.asker.key, found.person)
-    handed_over = desk.records.requests.hand_over(desk.asker.key, found.person)
+    records = desk.records
+    records.problems.hand_over(desk.asker.key, found.person)
+    handed_over: list[Request | Incident | Action] = [
+        *records.requests.hand_over(desk.asker.key, found.person),
+        *records.incidents.hand_over(desk.asker.key, found.person),
+        *records.actions.hand_over(desk.asker.key, found.person),
+    ]
     joined = Change(
         "person.linked",
         found.person,
@@ -111,10 +126,11 @@ def link(asked: Link, desk: Desk) -> Outcome:
     )
 
 
-def _handed_over(request: Request, before: str) -> Change:
-    state = {"state": request.state}
-    now = {"requester": request.requester} | ({"assignee": request.assignee} if request.assignee else {})
-    return Change("request.handed_over", request.ref, {"person": before, **state}, {**now, **state})
+def _handed_over(ticket: Request | Incident | Action, before: str) -> Change:
+    noun, roles = _THEIRS[type(ticket)]
+    state = {"state": ticket.state}
+    now = {role: person for role in roles if (person := getattr(ticket, role))}
+    return Change(f"{noun}.handed_over", ticket.ref, {"person": before, **state}, {**now, **state})
 
 
 @command("privacy erase", params=Erase, role=Role.ADMIN, evidences=("WMC SP 1.4",))
@@ -123,15 +139,15 @@ def erase(asked: Erase, desk: Desk) -> Outcome:
     people = _all_keys(desk, asked.person)
     copies = desk.records.copies.erase(people, desk.records.copies.tickets_of(people), desk.now)
     words = sum(desk.records.ledger.erase(key) for key in people)
-    requests = [f"REQ-{number}" for key in people for number in desk.records.requests.erase_words(key)]
+    tickets = [ref for key in people for ref in _erase_words(desk, key)]
     for key in people:
         desk.records.people.forget(key)
     erased = Change(
-        "person.erased", asked.person, None, {"words": words, "requests": len(requests), "copies": copies}
+        "person.erased", asked.person, None, {"words": words, "tickets": len(tickets), "copies": copies}
     )
     return Outcome(
         reply=Reply(
-            title=f"Erased: {words} texts, the answers of {len(requests)} requests, {copies} copies.",
+            title=f"Erased: {words} texts, what stood on {len(tickets)} tickets, {copies} copies.",
             text=(
                 "Cards are drawn anew. What else a chat platform has must be deleted there, and older backups too.",
                 " The name in people.yaml is yours to remove.",
@@ -139,8 +155,27 @@ def erase(asked: Erase, desk: Desk) -> Outcome:
             tone=Tone.GOOD,
         ),
         changes=[erased],
-        cards=[Card(subject=ref, room=desk.look(ref).room) for ref in requests],
+        cards=[Card(subject=ref, room=desk.look(ref).room) for ref in _with_cards(desk, tickets)],
     )
+
+
+def _erase_words(desk: Desk, person: str) -> list[str]:
+    """Blank what a person wrote on tickets; returns the references."""
+    records = desk.records
+    places = {
+        "REQ": records.requests.erase_words,
+        "INC": records.incidents.erase_words,
+        "PRB": records.problems.erase_words,
+        "ACT": records.actions.erase_words,
+    }
+    return [f"{prefix}-{number}" for prefix, erase_ in places.items() for number in erase_(person)]
+
+
+def _with_cards(desk: Desk, refs: Iterable[str]) -> Iterator[str]:
+    """The tickets on whose cards these stand; an action stands on that of its subject."""
+    for ref in refs:
+        action = desk.records.actions.get(int(ref[4:])) if ref.startswith("ACT-") else None
+        yield action.subject if action else ref
 
 
 def _all_keys(desk: Desk, person: str) -> list[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import delete, func, or_, select
 from sqlmodel import Session, col
 from sqlmodel import select as select_models
+from sqlmodel.sql.expression import SelectOfScalar
 
 from storage.likeness import shared, telling
 from storage.models.problems import Action, Problem, ProblemFollower, ProblemLink
@@ -22,6 +24,17 @@ _KNOWN = Prepared(
     .order_by(_problem.c.helped.desc(), _problem.c.number.desc())
     .limit(1000)
 )
+
+T = TypeVar("T")
+
+
+def _page(session: Session, query: SelectOfScalar[T], skip: int, at_most: int) -> tuple[Sequence[T], int]:
+    """A page of what a query gives, and how many there are in all."""
+    rows = session.exec(query.offset(skip).limit(at_most)).all()
+    if len(rows) < at_most and (rows or not skip):
+        return rows, skip + len(rows)  # the last page tells how many there are
+    total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery()))
+    return rows, int(total or 0)
 
 
 class Problems:
@@ -107,9 +120,7 @@ class Problems:
             said = (col(Problem.title), col(Problem.symptom), col(Problem.workaround))
             lower = text.lower()
             query = query.where(or_(*(func.lower(each).contains(lower, autoescape=True) for each in said)))
-        total = self._session.scalar(select(func.count()).select_from(query.subquery())) or 0
-        page = query.order_by(col(Problem.number).desc()).offset(skip).limit(at_most)
-        return self._session.exec(page).all(), int(total)
+        return _page(self._session, query.order_by(col(Problem.number).desc()), skip, at_most)
 
     def known_errors(
         self, service: str | None, words: str, resting_on: Collection[str] = (), at_most: int = 3
@@ -205,9 +216,7 @@ class Actions:
             lower = text.lower()
             about = func.lower(col(Action.what)).contains(lower, autoescape=True)
             query = query.where(or_(about, func.lower(col(Action.subject)) == lower))
-        total = self._session.scalar(select(func.count()).select_from(query.subquery())) or 0
-        page = query.order_by(col(Action.due), col(Action.number)).offset(skip).limit(at_most)
-        return self._session.exec(page).all(), int(total)
+        return _page(self._session, query.order_by(col(Action.due), col(Action.number)), skip, at_most)
 
     def hand_over(self, person: str, to: str) -> Sequence[Action]:
         """Make what one person owes another one's; returns the actions."""

@@ -304,7 +304,7 @@ def test_only_an_administrator_erases(quick_talk: Talk) -> None:
 def test_erasing_somebody_who_wrote_nothing_is_recorded_too(talk: Talk) -> None:
     assert (
         talk.say("owner", "privacy erase @staff").title
-        == "Erased: 0 texts, the answers of 0 requests, 0 copies."
+        == "Erased: 0 texts, what stood on 0 tickets, 0 copies."
     )
     assert [each.action for each in talk.evidence("staff")] == ["person.erased"]
     with talk.database.reading() as session:
