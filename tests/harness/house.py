@@ -87,6 +87,14 @@ class Talk:
                 Records(session).dues.finish(item)
         return len(rows)
 
+    def tend(self) -> None:
+        """Have the desk look after what it tends, as it does at each start and change of policy."""
+        for declared in self.dispatcher.commands:
+            if declared.tends:
+                key = f"test/{next(self._keys)}"
+                place = Place(platform="desk")
+                self.dispatcher.obey(Command(line=declared.name, sender=DESK, place=place, key=key))
+
     def evidence(self, ref: str) -> list[Record]:
         """What the ledger holds about a ticket."""
         with self.database.reading() as session:

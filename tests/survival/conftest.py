@@ -19,11 +19,17 @@ from tests.survival.world import World, open_world
 
 FULL = os.environ.get("SURVIVE") == "full"
 LINE = "survived"
+MEMORY = Path("/dev/shm")
 
 
 def sized(small: int, full: int) -> int:
     """How much of something: a taste of it in `make test`, all of it in `make survive`."""
     return full if FULL else small
+
+
+def on(store: str) -> pytest.MarkDecorator:
+    """On both stores in `make survive`; in `make test` on the one that tells more."""
+    return pytest.mark.parametrize("url", ["sqlite", "postgresql"] if FULL else [store], indirect=True)
 
 
 @pytest.fixture(autouse=True)
@@ -47,11 +53,24 @@ def births() -> Iterator[Nursery]:
         yield found
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: bytes) -> Iterator[str]:
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Where the world keeps its things: in memory, where there is such a place.
+
+    A killed process leaves there what it leaves on a disk; only a killed machine would not.
+    """
+    if not MEMORY.is_dir():
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(prefix="deskbell-", dir=MEMORY) as found:
+        yield Path(found)
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest, folder: Path, sqlite_template: bytes) -> Iterator[str]:
     """An empty store with every table."""
     if request.param == "sqlite":
-        path = tmp_path / "desk.db"
+        path = folder / "desk.db"
         path.write_bytes(sqlite_template)
         yield f"sqlite:///{path}"
         return
@@ -67,9 +86,9 @@ def _prepare(url: str) -> None:
 
 
 @pytest.fixture
-def world(tmp_path: Path, url: str, far: FarSide, births: Nursery) -> Iterator[World]:
+def world(folder: Path, url: str, far: FarSide, births: Nursery) -> Iterator[World]:
     """A world with both platforms."""
-    with open_world(tmp_path, url, far, births) as found:
+    with open_world(folder, url, far, births) as found:
         yield found
 
 

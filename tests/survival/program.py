@@ -165,9 +165,9 @@ class StruckHouse(wiring.House):
         """Wake what waits for a moment when the clock was moved, as nothing in the world does with a real one."""
         clock = self.clock
         assert isinstance(clock, SharedClock)
-        before, pause = clock.offset, threading.Event()
+        before, pause = clock.setting, threading.Event()
         while not pause.wait(_LOOKS):
-            if (now := clock.offset) != before:
+            if (now := clock.setting) != before:
                 before = now
                 self.courier.nudge()
                 self.bell.nudge()

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from bot.running import _GATEWAY, _GATEWAY_LEASE
 from storage.unit_of_work import Records
-from tests.survival.conftest import FULL
+from tests.survival.conftest import FULL, on
 from tests.survival.desks import Desk, wait_until
 from tests.survival.world import World, discord_user
 
@@ -42,6 +42,7 @@ def is_answered(world: World, interaction: str) -> Callable[[], bool]:
     return lambda: bool(world.discord.answers[interaction])
 
 
+@on("sqlite")
 def test_the_gateway_is_taken_over_within_30_s_when_its_holder_is_killed(
     world: World, say: Callable[[str], None]
 ):
@@ -68,6 +69,7 @@ def test_the_gateway_is_taken_over_within_30_s_when_its_holder_is_killed(
     say(f"taken over {taken.total_seconds():.1f} s after the kill; 2 clicks, 0 lost, 0 doubled")
 
 
+@on("postgresql")
 def test_a_holder_that_froze_lets_go_when_it_wakes_and_does_nothing_twice(
     world: World, say: Callable[[str], None]
 ):

@@ -14,7 +14,7 @@ from handlers.delivery import LEASE
 from tests.harness.troubles import Says
 from tests.survival import points
 from tests.survival.audit import reckon
-from tests.survival.conftest import sized
+from tests.survival.conftest import on, sized
 from tests.survival.desks import Desk
 from tests.survival.intents import REQUESTERS, Ask, Intent, Take
 from tests.survival.world import World
@@ -97,6 +97,7 @@ class Run:
         )
 
 
+@on("sqlite")
 @pytest.mark.parametrize("reads_back", [True, False], ids=["read back", "blind"])
 def test_killed_anywhere_nothing_is_lost_and_nothing_doubled(
     world: World, reads_back: bool, say: Callable[[str], None]

@@ -13,7 +13,7 @@ from handlers.messages import Kind
 from storage.models.evidence import EvidenceRow
 from tests.survival import points
 from tests.survival.audit import every, reckon
-from tests.survival.conftest import sized
+from tests.survival.conftest import on, sized
 from tests.survival.desks import wait_until
 from tests.survival.intents import REQUESTERS
 from tests.survival.world import World
@@ -26,6 +26,7 @@ def deliveries(world: World) -> list[EvidenceRow]:
     return [each for each in every(world, EvidenceRow) if each.action == "notice.delivered"]
 
 
+@on("postgresql")
 def test_two_workers_share_what_waits_and_send_nothing_twice(world: World, say: Callable[[str], None]):
     for number in range(REQUESTS):
         person = REQUESTERS[number % len(REQUESTERS)]
@@ -53,6 +54,7 @@ def test_two_workers_share_what_waits_and_send_nothing_twice(world: World, say: 
     [(points.F4, 0), (points.of_kind(points.SENDING, Kind.MESSAGE), 1), (points.of_kind(points.F5, Kind.MESSAGE), 0)],
     ids=["when it had taken a message", "before it sent it", "after it sent it"],
 )  # fmt: skip
+@on("postgresql")
 @pytest.mark.parametrize("platform", ["slack", "discord"])
 def test_a_worker_that_froze_for_three_leases_is_refused_when_it_wakes(
     world: World, platform: str, froze: str, too_many: int, say: Callable[[str], None]

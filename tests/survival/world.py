@@ -47,7 +47,7 @@ PEOPLE = ("staff", "agent", "oncall", "backup", "approver", "owner", "manager")
 ROOMS = ("requests", "service-desk", "on-call", "owners")
 _CARD = re.compile(r"[^\w\n]*([A-Z]{2,4}-\d+) · ")  # a sign of its tone may stand in front
 LOOKS = 0.005  # seconds between two looks at what can be done
-STILL = 0.25  # seconds without any change, after which it is taken that nothing can be done at this moment
+STILL = 1.0  # seconds without any change, after which it is taken that nothing can be done at this moment
 
 
 def slack_user(person: str) -> str:
@@ -180,7 +180,12 @@ class World:
     # Time
 
     def live(
-        self, until: Callable[[], bool], at_most: timedelta = timedelta(hours=1), *, dues: bool = False
+        self,
+        until: Callable[[], bool],
+        at_most: timedelta = timedelta(hours=1),
+        *,
+        dues: bool = False,
+        no_further_than: datetime | None = None,
     ) -> timedelta:
         """Let time pass until something is so, and give how much of it did.
 
@@ -193,14 +198,21 @@ class World:
             assert now - began <= at_most, f"after {at_most} there still wait: {self.waiting()}"
             next_at, flying, _ = seen = self._outlook(dues)
             still = still + 1 if seen == before else 0
-            if not flying and next_at is not None and next_at > now:
-                self.clock.set(next_at)
-            elif not flying and next_at is not None and still * LOOKS > STILL:
+            ahead = min(filter(None, (next_at, no_further_than)), default=None)
+            if not flying and ahead is not None and ahead > now:
+                self.clock.set(ahead)
+            elif not flying and ahead is not None and still * LOOKS > STILL:
                 self.clock.move(timedelta(seconds=1))  # it waits for something that no moment tells of
                 still = 0
             before = seen
             pause.wait(LOOKS)
         return self.clock.now() - began
+
+    def spend(self, length: timedelta, *, dues: bool = False) -> None:
+        """Let so much time pass."""
+        until = self.clock.now() + length
+        at_most = length + timedelta(minutes=1)
+        self.live(lambda: self.clock.now() >= until, at_most, dues=dues, no_further_than=until)
 
     def settle(self, at_most: timedelta = timedelta(hours=1)) -> timedelta:
         """Let time pass until nothing waits to be sent."""

@@ -1,0 +1,149 @@
+"""Ten minutes without Slack: is anything lost or doubled, is Slack left in peace, and is the rest soon said?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from bot.adapters.slack.limits import MESSAGES_A_SECOND
+from handlers.delivery import RESTS
+from tests.harness.slack import Call
+from tests.harness.troubles import Hang, Lost, RateLimited, ServerError, Trouble
+from tests.survival import program
+from tests.survival.audit import reckon
+from tests.survival.conftest import on, sized
+from tests.survival.world import World
+
+AWAY = timedelta(minutes=10)
+EVERY = timedelta(seconds=sized(60, 10))  # how often something is said meanwhile
+PATIENCE = {program.CALL_TIMEOUT: "0.3"}  # seconds; as many real ones as a call may hang here
+POSTS = ("chat.postMessage", "chat.update")
+
+
+def fails_with(trouble: Trouble) -> Callable[[str], Trouble | None]:
+    """What is lost is lost when something is said; else Slack does not answer at all."""
+    return lambda method: trouble if method in POSTS or not isinstance(trouble, Lost) else None
+
+
+def posts_by_channel(world: World, since: datetime) -> dict[str, list[Call]]:
+    """What was sent where."""
+    found: dict[str, list[Call]] = defaultdict(list)
+    for call in world.slack.calls:
+        if call.method in POSTS and call.at >= since:
+            found[call.args["channel"]].append(call)
+    return found
+
+
+@pytest.fixture
+def busy(world: World) -> World:
+    """A world with two requests in two rooms, and a desk that has told everybody so."""
+    world.say("staff", 'request new question "Which one?"')
+    world.say("staff", "request new vpn-access abroad:no")
+    world.say("manager", "request approve REQ-2")
+    world.say("agent", "request take REQ-1")
+    world.say("oncall", "request take REQ-2")
+    world.start(**PATIENCE).wait_ready()
+    world.settle()
+    return world
+
+
+def talk_on(world: World, number: int) -> None:
+    """What people say in the meantime: a word in either room's thread, and one to the requester."""
+    world.say("staff", f"request comment REQ-1 Word {number}")
+    world.say("agent", f"request comment REQ-1 Answer {number}")
+    world.say("staff", f"request comment REQ-2 Word {number}")
+
+
+@on("sqlite")
+@pytest.mark.parametrize(
+    "trouble", [RateLimited(30), ServerError(503), Hang(), Lost()], ids=["429", "503", "hangs", "answers get lost"]
+)  # fmt: skip
+def test_ten_minutes_without_slack_lose_and_double_nothing(
+    busy: World, trouble: Trouble, say: Callable[[str], None]
+):
+    world, number = busy, 0
+    with world.clock.held():  # else what the machine needs would count as Slack's time
+        began = world.clock.now()
+        world.slack.troubles.always = fails_with(trouble)
+        while world.clock.now() - began < AWAY:
+            number += 1
+            talk_on(world, number)
+            world.spend(EVERY)
+        on_discord = [each for each in world.waiting() if "discord" in each.split()[0]]
+        back_at = world.clock.now()
+        world.slack.troubles.always = lambda method: None
+        world.settle()
+
+    found = reckon(world, ())
+    sent = posts_by_channel(world, began)
+    after = {
+        channel: [call.at for call in calls if call.done and call.at >= back_at]
+        for channel, calls in sent.items()
+    }
+    lanes = {channel: moments for channel, moments in after.items() if moments}
+    noticed = max((min(moments) - back_at for moments in lanes.values()), default=timedelta())
+    drained = max((max(moments) - min(moments) for moments in lanes.values()), default=timedelta())
+    probes = most_in_a_minute(sent, began + timedelta(minutes=1), back_at)
+    say(
+        f"{trouble}: {number * 3} things said in {AWAY}; {found}; at most {probes} calls a minute to a channel; "
+        f"its return noticed after {noticed.total_seconds():.0f} s, drained in {drained.total_seconds():.0f} s more"
+    )
+    assert found.lost == []
+    assert not found.shown_twice
+    assert on_discord == [], "what goes elsewhere does not wait"
+    assert too_early(sent) == []
+    if isinstance(trouble, Lost):
+        return
+    assert not [call for calls in sent.values() for call in calls if call.done and call.at < back_at]
+    assert probes <= 2
+    assert min(len(moments) for moments in lanes.values()) >= number
+    for channel, moments in lanes.items():
+        physical = timedelta(seconds=(len(moments) - 1) / MESSAGES_A_SECOND)
+        assert max(moments) - min(moments) <= 1.1 * physical, channel
+    if noticed > RESTS:
+        pytest.xfail(
+            f"a lane notices after {noticed} that its platform is back: messages rest longer than lanes"
+        )
+
+
+def most_in_a_minute(sent: Mapping[str, Sequence[Call]], since: datetime, until: datetime) -> int:
+    """How often a channel was tried within a minute, at most."""
+    return max(
+        sum(call.at <= other.at < call.at + timedelta(minutes=1) for other in calls)
+        for calls in sent.values()
+        for call in calls
+        if since <= call.at < until - timedelta(minutes=1)
+    )
+
+
+def too_early(sent: Mapping[str, Sequence[Call]]) -> list[str]:
+    """Calls to a channel before the time that Slack had named."""
+    return [
+        f"{channel}: {later.at} after {call.at}"
+        for channel, calls in sent.items()
+        for call, later in pairwise(calls)
+        if call.answered == "RateLimited" and later.at - call.at < timedelta(seconds=30)
+    ]
+
+
+@on("sqlite")
+def test_a_desk_that_starts_while_slack_is_away_loses_nothing_of_what_waits(
+    busy: World, say: Callable[[str], None]
+):
+    world = busy
+    world.end()
+    world.slack.troubles.always = fails_with(ServerError(503))
+    talk_on(world, 1)
+    world.start(**PATIENCE).wait_ready()
+    world.spend(timedelta(minutes=20))
+    world.slack.troubles.always = lambda method: None
+    world.settle()
+
+    found = reckon(world, ())
+    say(f"started without Slack, which came back after 20 minutes: {found}")
+    assert found.lost == []
+    assert not found.shown_twice
