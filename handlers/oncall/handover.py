@@ -15,7 +15,7 @@ from config.policy import Rota, fingerprint
 from handlers.declare import Change, Due, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NotAllowed
-from handlers.messages import Button, Kind, Notice, Reply, Style, Tone, ToPerson, Words, facts
+from handlers.messages import Button, Kind, Notice, Reply, Style, Tone, Words, facts
 from handlers.oncall.shared import (
     Present,
     RotaKey,
@@ -286,9 +286,13 @@ def hand_off(asked: HandOff, desk: Desk) -> Outcome:
         changes=[handed],
         notices=[*tell_person(desk, to, told, key), tell_room(rota, told, key)],
         undue=[_release_key(rota.key, desk.asker.key)],
-        follow=[f"incident handoff {each.ref} to:{to}" for each in passed[:_AT_ONCE]],
-        due=[_soon(desk, each, f"incident handoff {each.ref} to:{to}") for each in passed[_AT_ONCE:]],
+        follow=[_handing(desk, each, to) for each in passed[:_AT_ONCE]],
+        due=[_soon(desk, each, _handing(desk, each, to)) for each in passed[_AT_ONCE:]],
     )
+
+
+def _handing(desk: Desk, incident: Incident, to: str) -> str:
+    return f"incident handoff {incident.ref} to:{to} of:{desk.asker.key}"
 
 
 def _soon(desk: Desk, incident: Incident, line: str) -> Due:
@@ -346,17 +350,9 @@ def release(asked: Release, desk: Desk) -> Outcome:
         {"person": asked.person},
         {"incidents": [each.ref for each in held]},
     )
-    told = Reply(
-        title=f"{refs(held)} went back to triggered",
-        text=(f"{rota.name}: your turn was over, and nobody took over from you.",),
-        tone=Tone.WAITING,
-        buttons=_shown(held),
-    )
-    key = f"oncall/{rota.key}/released/{desk.reference}"
     return Outcome(
         reply=Reply(title=f"{asked.person} gave back {refs(held)}."),
         changes=[lapsed],
-        notices=[Notice(to=ToPerson(person=asked.person), reply=told, key=key)],
         follow=[f"incident untake {each.ref}" for each in held[:_AT_ONCE]],
         due=[_soon(desk, each, f"incident untake {each.ref}") for each in held[_AT_ONCE:]],
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from config.policy import Policy, Role, Rota
+from config.policy import INCIDENT_ROLES, Policy, Role, Rota
 from handlers.desk import Desk
 from handlers.errors import NotAllowed
 from handlers.messages import Button, Kind, Notice, Part, Reply, ToPerson, ToRoom, Words
@@ -15,14 +15,12 @@ from handlers.parsing import Named, quoted
 from handlers.rules import rotation
 from handlers.rules.moments import NotADuration, parse_duration, parse_when
 from handlers.rules.rotation import Cover
+from handlers.rules.workflow import LIVE, IncidentState
 from storage.models.incidents import Incident
 from storage.unit_of_work import Records
 
 AHEAD = timedelta(days=400)
 """No further is looked for a change of turns."""
-
-HELD_STATES = ("acknowledged",)
-OPEN_STATES = ("triggered", "acknowledged")
 
 RotaKey = Annotated[str, Named("rotas", "rota")]
 
@@ -87,10 +85,10 @@ def escalations_of(policy: Policy, *rotas: str) -> set[str]:
 
 
 def held_by(desk: Desk, rota: str, person: str) -> Sequence[Incident]:
-    """The incidents that somebody holds and that page a rota, oldest first."""
+    """The open incidents that page a rota and that somebody holds, or plays a role in, oldest first."""
     keys = escalations_of(desk.policy, rota)
-    held = desk.records.incidents.held_by(person, HELD_STATES)
-    return [each for each in held if each.assignee == person and each.escalation in keys]
+    held = desk.records.incidents.held_by(person, LIVE, INCIDENT_ROLES)
+    return [each for each in held if each.escalation in keys]
 
 
 def left_behind(desk: Desk, rota: str, person: str) -> Sequence[Incident]:
@@ -101,13 +99,16 @@ def left_behind(desk: Desk, rota: str, person: str) -> Sequence[Incident]:
         if key != rota and present(desk.policy, desk.records, key, desk.now).person == person
     ]
     still = escalations_of(desk.policy, *others)
-    return [each for each in held_by(desk, rota, person) if each.escalation not in still]
+    mine = (each for each in held_by(desk, rota, person) if each.assignee == person)
+    return [
+        each for each in mine if each.state == IncidentState.ACKNOWLEDGED and each.escalation not in still
+    ]
 
 
 def open_for(desk: Desk, rota: str) -> Sequence[Incident]:
     """The open incidents that page a rota, newest first."""
     keys = escalations_of(desk.policy, rota)
-    found, _ = desk.records.incidents.listed(states=OPEN_STATES, at_most=1000)
+    found, _ = desk.records.incidents.listed(states=LIVE, at_most=1000)
     return [each for each in found if each.escalation in keys]
 
 

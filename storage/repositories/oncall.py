@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, func, select
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlmodel import Session, col
 from sqlmodel import select as select_models
 
@@ -93,6 +93,8 @@ class OnCall:
 
 
 def _touching(rota: str, start: datetime, end: datetime) -> ColumnElement[bool]:
-    """Those that overlap a span, without those that were taken back before they began."""
+    """Those that overlap a span, or hold at its only instant, without those taken back before they began."""
     begins, ends = col(RotaOverride.starts_at), col(RotaOverride.ends_at)
-    return and_(col(RotaOverride.rota) == rota, begins < end, ends > start, ends > begins)
+    return and_(
+        col(RotaOverride.rota) == rota, or_(begins < end, begins == start), ends > start, ends > begins
+    )

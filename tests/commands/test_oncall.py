@@ -533,6 +533,132 @@ def test_who_holds_two_rotas_says_which(quick_talk: Talk) -> None:
     says(quick_talk, "oncall", "oncall handoff all is well rota:service-desk to:@agent")
 
 
+def incident(talk: Talk, number: int = 1) -> tuple[str, str | None]:
+    """Where an incident stands, and who holds it."""
+    with talk.database.reading() as session:
+        row = Records(session).incidents.get(number)
+        assert row is not None
+        return row.state, row.assignee
+
+
+def with_an_incident(talk: Talk, service: str = "mail") -> Talk:
+    """Shortly before the platform's turn ends, Oli holds an incident."""
+    begin(talk)
+    talk.clock.set(MONDAY + timedelta(days=7, minutes=-10))
+    while talk.ring():
+        pass
+    says(talk, "staff", f"incident declare it is slow service:{service} impact:medium urgency:high")
+    says(talk, "oncall", "incident ack INC-1")
+    return talk
+
+
+def buttons_told(talk: Talk, person: str, title: str) -> dict[str, str]:
+    """The buttons of the message with this title to a person, as lines by label."""
+    with talk.database.reading() as session:
+        rows = Records(session).outbox.listed(["pending"], 10_000)
+    mine = [each.payload for each in rows if each.lane == f"console:@:{person}" and each.payload]
+    told = next(each for each in mine if each["title"] == title)
+    return {each["label"]: each["line"] for each in told["buttons"]}
+
+
+IS_OVER = "Platform on call: your turn is over, and you hold INC-1"
+
+
+def test_what_is_held_and_not_handed_over_wakes_whoever_is_on_call_now(talk: Talk) -> None:
+    with_an_incident(talk)
+    talk.wait(minutes=10)
+    assert IS_OVER in talk.told("@oncall")
+    assert talk.told("on-call")[-1] == "Platform on call: Bo Backup is on call now"
+    changed = next(each for each in talk.evidence(PLATFORM) if each.action == "oncall.turn_changed")
+    assert changed.after == {"person": "backup", "held": ["INC-1"]}
+    talk.wait(minutes=14)
+    assert incident(talk) == ("acknowledged", "oncall"), "there is time to hand it over"
+    talk.wait(minutes=1)
+    assert incident(talk) == ("triggered", None)
+    talk.wait(minutes=1)
+    with talk.database.reading() as session:
+        paged = [(each.person, each.paged_at) for each in Records(session).outbox.pages("INC-1")]
+    assert paged[-1] == ("backup", MONDAY + timedelta(days=7, minutes=15))
+    assert [each.action for each in talk.evidence(PLATFORM)][-1] == "oncall.released"
+    assert "incident.handed_back" in talk.actions("INC-1")
+
+
+def test_what_is_handed_over_goes_to_who_was_named_with_the_notes(talk: Talk) -> None:
+    with_an_incident(talk)
+    talk.wait(minutes=10)
+    line = buttons_told(talk, "oncall", IS_OVER)["Hand over"]
+    asked = talk.say("oncall", line)
+    assert errors(asked) == {}
+    assert asked.form is not None, "the notes are asked for"
+    given = {each.key: each.value for each in asked.form.fields if each.value}
+    handed = talk.say("oncall", asked.form.line, **{**given, "notes": "a queue is stuck"})
+    assert handed.title == "Platform on call: Oli Oncall hands over to Bo Backup"
+    assert incident(talk) == ("acknowledged", "backup")
+    talk.wait(minutes=20)
+    assert incident(talk) == ("acknowledged", "backup"), "it does not go back any more"
+    noted = next(each for each in talk.evidence(PLATFORM) if each.action == "oncall.handed_over")
+    assert noted.after == {"person": "backup", "incidents": ["INC-1"]}
+
+
+def test_who_wants_to_finish_what_they_hold_keeps_it(quick_talk: Talk) -> None:
+    with_an_incident(quick_talk)
+    quick_talk.wait(minutes=10)
+    says(quick_talk, "oncall", buttons_told(quick_talk, "oncall", IS_OVER)["I finish it"])
+    quick_talk.wait(minutes=20)
+    assert incident(quick_talk) == ("acknowledged", "oncall")
+
+
+def test_who_is_on_call_again_keeps_what_they_hold(quick_talk: Talk) -> None:
+    with_an_incident(quick_talk)
+    quick_talk.wait(minutes=10)
+    says(quick_talk, "backup", "oncall override platform @oncall now 4h")
+    quick_talk.wait(minutes=20)
+    assert incident(quick_talk) == ("acknowledged", "oncall")
+
+
+def test_a_role_is_handed_over_as_well(quick_talk: Talk) -> None:
+    with_an_incident(quick_talk)
+    says(quick_talk, "oncall", "incident lead INC-1")
+    says(quick_talk, "backup", "incident take INC-1")
+    says(quick_talk, "oncall", "oncall handoff Bo knows all")
+    with quick_talk.database.reading() as session:
+        parts = {each.part: each.person for each in Records(session).incidents.parts(1)}
+    assert parts["lead"] == "backup"
+
+
+def test_who_is_on_call_for_it_in_another_way_keeps_it(quick_talk: Talk) -> None:
+    # Incidents of VPN wake the service desk's rota, then the platform's.
+    begin(quick_talk)
+    says(quick_talk, "manager", "oncall override platform @agent now 9d")
+    quick_talk.clock.set(MONDAY + timedelta(hours=8, minutes=20))
+    says(quick_talk, "staff", "incident declare it is slow service:vpn impact:medium urgency:high")
+    says(quick_talk, "agent", "incident ack INC-1")
+    quick_talk.wait(minutes=40)
+    assert quick_talk.told("service-desk")[-1] == "Service desk: nobody is on call now"
+    assert incident(quick_talk) == ("acknowledged", "agent")
+
+
+def test_many_incidents_are_handed_over_together(quick_talk: Talk) -> None:
+    begin(quick_talk)
+    for number in range(1, 9):
+        says(
+            quick_talk,
+            "staff",
+            f"incident declare mail {number} service:mail impact:low urgency:low again:yes",
+        )
+        says(quick_talk, "oncall", f"incident ack INC-{number}")
+    says(quick_talk, "oncall", "oncall handoff it is all one thing")
+    quick_talk.ring()
+    assert [incident(quick_talk, number)[1] for number in range(1, 9)] == ["backup"] * 8
+
+
+def test_what_is_open_is_told_to_whoever_begins(quick_talk: Talk) -> None:
+    with_an_incident(quick_talk)
+    quick_talk.wait(minutes=10)
+    shown = buttons_told(quick_talk, "backup", "Platform on call: you are on call now")
+    assert shown["Show INC-1"] == "INC-1"
+
+
 # Gaps ---------------------------------------------------------------------------------------------------
 
 
