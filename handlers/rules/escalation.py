@@ -15,11 +15,11 @@ a job: whoever asks late, or twice, gets the same answer from the same facts. Fa
 - An acknowledgement stops the climb. It lapses `ack_lapses` seconds after itself or the last sign of work;
   a sign of work at that instant, or later but before the lapse was written down, keeps it. Handing over to a
   named person is an `Acknowledged` by that person; handing over to nobody is a `Triggered`.
-- After the desk was down, one step is paged, never one after the other for moments that are gone: levels whose
-  whole turn went by meanwhile are passed over, and said, down to the level whose turn it is now. A level passed
-  over for that reason is no level in vain: when all turns went by, the last level that has somebody is paged,
-  and the fallback only after it; and a climb that has paged nobody yet begins at level 1 however late it is.
-  Whoever can repair it hears of it before whoever can only ask them to.
+- After the desk was away, one step is paged, never one after the other for moments that are gone: levels whose
+  whole turn went by meanwhile are passed over, and said, down to the level whose turn it is now. When all turns
+  went by, the last level that has somebody is paged, and the fallback only after it; a climb that has paged
+  nobody yet begins at level 1 however late it is. So whoever can repair it hears of it before whoever can only
+  ask them to.
 - Nobody is paged before their time, and nobody for an incident that is acknowledged or over.
 """
 
@@ -215,8 +215,8 @@ class _Story:
             self._hurry(fact.at, last)
         elif isinstance(fact, Paged) and self.state is State.TRIGGERED:
             self.paged, self.hurried = (*self.paged, fact), None
-        elif isinstance(fact, Active) and self.signed is not None:
-            self.signed = max(self.signed, fact.at)
+        elif isinstance(fact, Active):
+            self.signed = fact.at
 
     def _hurry(self, at: datetime, last: tuple[int, int]) -> None:
         if self.paged and (self.paged[-1].round, self.paged[-1].level) == last:

@@ -362,6 +362,12 @@ def test_somebody_may_ask_for_the_next_level_at_once(facts, minute, page, next_a
     assert (shown(reading), minutes(reading.next_at)) == (page, next_at)
 
 
+def test_what_is_passed_up_by_its_holder_stands_so_since_then():
+    facts = story((0, "triggered"), (3, "acknowledged"), (20, "escalated"))
+    reading = read(THREE, CALM, facts, roster(), at(21))
+    assert (shown(reading), reading.since, reading.page and reading.page.at) == ("1.1 oli", at(20), at(20))
+
+
 # The rest -----------------------------------------------------------------------------------------------
 
 
