@@ -379,9 +379,12 @@ def why(asked: Why, desk: Desk) -> Reply:
     """See how each promise on a ticket was counted: from, to, counted or not, why, by which evidence."""
     desk.look(asked.ticket)
     clocks, _ = read_clocks(desk, asked.ticket)
-    sections = tuple(_derivation(desk, clock) for clock in clocks)
-    if not sections:
+    if not clocks:
         return Reply(title=f"Nothing was promised on {asked.ticket}.", subject=asked.ticket)
+    sections = (
+        *(_derivation(desk, clock) for clock in clocks if not clock.is_earlier),
+        *_earlier(desk, [clock for clock in clocks if clock.is_earlier]),
+    )
     return Reply(
         title=f"How the promises on {asked.ticket} were counted", subject=asked.ticket, more=sections
     )
@@ -401,6 +404,26 @@ def _derivation(desk: Desk, clock: Clock) -> Reply:
         ),
         text=(f"The first {len(rows) - len(shown)} lines are left out.",) if len(rows) > len(shown) else (),
     )
+
+
+def _earlier(desk: Desk, clocks: Sequence[Clock]) -> tuple[Reply, ...]:
+    """Promises that were made anew since, a line for each: there may be many updates."""
+    if not clocks:
+        return ()
+    shown = clocks[-_ROWS:]
+    rows = tuple(
+        (
+            (clock.name,),
+            (desk.at(clock.reading.started_at) or "",),
+            (desk.at(clock.reading.due_at) or "",),
+            (desk.at(clock.reading.stopped_at) or "",),
+            (str(clock.reading.state),),
+        )
+        for clock in shown
+    )
+    table = Table(columns=("Promise", "Made", "Due", "Stopped", "State"), rows=rows)
+    left_out = (f"The first {len(clocks) - len(shown)} are left out.",) if len(clocks) > len(shown) else ()
+    return (Reply(title="Promises that came before", table=table, text=left_out),)
 
 
 def _sum(desk: Desk, reading: Reading) -> tuple[Fact, ...]:

@@ -175,6 +175,11 @@ class Clock:
     goal: float
     reading: Reading
 
+    @property
+    def is_earlier(self) -> bool:
+        """Whether the same was promised anew since: `update 1`, once there is a further update."""
+        return self.promise is not Promise.FULFIL_STEP and self.name != str(self.promise)
+
 
 @dataclass
 class _Facts:
