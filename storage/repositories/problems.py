@@ -18,12 +18,13 @@ from storage.statements import Prepared
 _ERASED = "(erased)"
 _problem = Problem.metadata.tables["problem"]
 # Asked whenever something is filed or declared; with nothing known it reads an empty index.
-_KNOWN = Prepared(
+KNOWN = (
     select(_problem.c.number, _problem.c.service, _problem.c.title, _problem.c.symptom)
     .where(_problem.c.known)
     .order_by(_problem.c.helped.desc(), _problem.c.number.desc())
     .limit(1000)
 )
+_KNOWN = Prepared(KNOWN)
 
 T = TypeVar("T")
 
