@@ -20,9 +20,12 @@ from config.policy import (
     Agreement,
     AlertSource,
     Calendar,
+    ChangeRules,
+    ChangeStage,
     Escalation,
     FieldKind,
     FormField,
+    Freeze,
     IncidentRules,
     Offering,
     Opening,
@@ -30,15 +33,19 @@ from config.policy import (
     Person,
     Priority,
     Promise,
+    RiskRules,
+    Role,
     Room,
     Rota,
     Service,
     Stage,
+    StandardChange,
     Team,
     Weekday,
     shown,
 )
 from config.reading import Place, Report, Written
+from config.recurrence import NotARule, read_rule
 
 _SNOWFLAKE = r"[0-9]{15,20}"
 _ROOM_IDS = {"slack": r"[CG][A-Z0-9]{6,20}", "discord": _SNOWFLAKE, "console": r".{1,80}"}
@@ -81,6 +88,9 @@ class Draft:
     escalations: Mapping[str, Escalation]
     alerts: Mapping[str, AlertSource]
     incidents: IncidentRules | None
+    changes: ChangeRules | None
+    standard_changes: Mapping[str, StandardChange]
+    freezes: Mapping[str, Freeze]
 
 
 def check(draft: Draft, report: Report) -> None:
@@ -98,7 +108,11 @@ def check(draft: Draft, report: Report) -> None:
         ("calendars", draft.calendars, _check_calendar),
         ("agreements", draft.agreements, _check_agreement),
         ("catalogue", draft.offerings, _check_offering),
+        ("standard-changes", draft.standard_changes, _check_standard_change),
+        ("freezes", draft.freezes, _check_freeze),
     )
+    if draft.changes is not None:
+        _check_changes(draft.changes, look.within("changes"))
     for file, values, judge in things:
         for key, value in values.items():
             judge(value, look.within(file, key))
@@ -174,6 +188,28 @@ class _Look:
             self.shaped("group", platform, group, _GROUP_IDS)
         else:
             self.known("people", who)
+
+    def decides(self, who: str) -> set[str] | None:
+        """The people behind a name that decides on changes; None where files alone cannot tell how many they are.
+
+        People and teams as `named`, roles as `role:approver`, and `owner` for the owners of services.
+        """
+        if who == "owner":
+            return None
+        if who.startswith("role:"):
+            self.one_of(who[5:], [str(role) for role in Role])
+            granted = self.draft.access.grants if self.draft.access else {}
+            names = [name for role, to in granted.items() if role in (who[5:], Role.ADMIN) for name in to]
+            found = [self._people_of(name) for name in names]
+            return None if None in found or not names else {key for each in found if each for key in each}
+        self.named(who)
+        return self._people_of(who)
+
+    def _people_of(self, who: str) -> set[str] | None:
+        if who.startswith("@"):
+            team = self.draft.teams.get(who[1:])
+            return set(team.members) if team else None
+        return None if ":" in who else {who}
 
     def unlike(self, names: Iterable[str]) -> None:
         """The items of a list must differ; each repetition is reported where it stands."""
@@ -425,3 +461,71 @@ def _check_stage(stage: Stage, look: _Look) -> None:
             people.update(look.draft.teams[who[1:]].members)
     if stage.need > len(people):
         look.at("need").wrong(f"asks for {stage.need} of {len(people)} people; lower it or name more")
+
+
+# Changes ------------------------------------------------------------------------------------------
+
+
+def _check_changes(rules: ChangeRules, look: _Look) -> None:
+    look.at("room").known("rooms", rules.room)
+    _check_risk(rules.risk, look.at("risk"))
+    for level, stages in rules.approval.items():
+        for index, stage in enumerate(stages):
+            _check_change_stage(stage, look.at("approval", str(level), index))
+    for index, who in enumerate(rules.break_glass.of):
+        look.at("break_glass", "of", index).decides(who)
+
+
+def _check_risk(risk: RiskRules, look: _Look) -> None:
+    seen: set[str] = set()
+    for index, question in enumerate(risk.questions):
+        if question.key in seen:
+            look.at("questions", index, "key").wrong(
+                f"{shown(question.key)} stands here twice; give each question a key of its own"
+            )
+        seen.add(question.key)
+    most = sum(max(question.answers.values()) for question in risk.questions)
+    if risk.high <= risk.medium:
+        look.at("high").wrong(f"is not more than medium, which is {risk.medium}; write a greater number")
+    elif risk.high > most:
+        look.at("high").wrong(f"can never be reached: all answers together weigh {most}; lower it")
+
+
+def _check_change_stage(stage: ChangeStage, look: _Look) -> None:
+    look.at("calendar").known("calendars", stage.calendar)
+    if stage.calendar is not None and look.at("within").written() is None:
+        look.wrong("names a calendar and no time in it; add within, as 8h")
+    look.at("within").business_time(stage.calendar)
+    known = [look.at("of", index).decides(who) for index, who in enumerate(stage.of)]
+    people = {person for each in known if each is not None for person in each}
+    if None not in known and stage.need > len(people):
+        look.at("need").wrong(f"asks for {stage.need} of {len(people)} people; lower it or name more")
+
+
+def _check_standard_change(change: StandardChange, look: _Look) -> None:
+    for index, name in enumerate(change.services):
+        look.at("services", index).known("services", name)
+    look.at("services").unlike(change.services)
+    for index, who in enumerate(change.may):
+        look.at("may", index).decides(who)
+
+
+def _check_freeze(freeze: Freeze, look: _Look) -> None:
+    look.at("zone").zone(freeze.zone)
+    for index, name in enumerate(freeze.services):
+        look.at("services", index).known("services", name)
+    look.at("services").unlike(freeze.services)
+    if (freeze.ends is None) == (freeze.lasts is None):
+        look.wrong("needs either ends or lasts; write one of them")
+    elif freeze.ends is not None and freeze.ends <= freeze.start:
+        look.at("ends").wrong("is not after start; write a later moment")
+    if freeze.repeats is None:
+        return
+    if freeze.ends is not None:
+        look.at("ends").wrong("has no meaning for what repeats; write lasts, as 2d")
+    if freeze.zone not in _zones():
+        return
+    try:
+        read_rule(freeze.repeats, freeze.start, freeze.zone)
+    except NotARule as error:
+        look.at("repeats").wrong(str(error))

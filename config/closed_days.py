@@ -140,8 +140,7 @@ def _starts(event: Any, start: date) -> Iterator[date]:
         raise ValueError("begins before 1970; give it a later first year")
     if any(every < 1 for every in rule.get("INTERVAL", [1])):
         raise ValueError("has an INTERVAL below 1; write 1 for every year")
-    # icalendar and holidays both rest on dateutil, which ships no types.
-    from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
+    from dateutil.rrule import rrulestr
 
     left_out = {each.dt for exdate in _listed(event.get("EXDATE")) for each in exdate.dts}
     midnight = datetime(start.year, start.month, start.day)  # noqa: DTZ001 - dateutil counts whole days so

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from config.policy import Agreement, Calendar, Escalation, Offering, Policy, fingerprint, plain
+from config.policy import Agreement, Calendar, ChangeRules, Escalation, Offering, Policy, fingerprint, plain
 
 Body = Mapping[str, Any]
 
@@ -21,12 +21,16 @@ Body = Mapping[str, Any]
 _AGREEMENT = TypeAdapter(Agreement)
 _OFFERING = TypeAdapter(Offering)
 _ESCALATION = TypeAdapter(Escalation)
+_CHANGES = TypeAdapter(ChangeRules)
 _CALENDAR = TypeAdapter(Calendar)
 
 
 @dataclass(frozen=True)
 class Definition:
-    """A version of an `agreement`, `offering` or `escalation` (`kind`); `version` is the digest of its body."""
+    """A version of an `agreement`, `offering`, `escalation` or the rules of `changes` (`kind`).
+
+    `version` is the digest of its body.
+    """
 
     kind: str
     key: str
@@ -35,37 +39,42 @@ class Definition:
 
 
 def definitions(policy: Policy) -> tuple[Definition, ...]:
-    """Every agreement, offering and escalation of a policy, ready to be stored under (kind, key, version)."""
+    """Every definition of a policy that tickets live by, ready to be stored under (kind, key, version)."""
     return (
         *(agreement_definition(policy, key) for key in policy.agreements),
         *(offering_definition(policy, key) for key in policy.offerings),
         *(escalation_definition(policy, key) for key in policy.escalations),
+        *((changes_definition(policy.changes, policy),) if policy.changes else ()),
     )
 
 
 def agreement_definition(policy: Policy, key: str) -> Definition:
     """The present version of an agreement, with the calendars its targets count in; KeyError if unknown."""
     agreement = policy.agreements[key]
-    return _definition("agreement", agreement, policy, (target.calendar for target in agreement.targets))
+    return _definition("agreement", key, agreement, policy, (target.calendar for target in agreement.targets))
 
 
 def offering_definition(policy: Policy, key: str) -> Definition:
     """The present version of an offering, with the calendars its approval counts in; KeyError if unknown."""
     offering = policy.offerings[key]
-    return _definition("offering", offering, policy, (stage.calendar for stage in offering.approval))
+    return _definition("offering", key, offering, policy, (stage.calendar for stage in offering.approval))
 
 
 def escalation_definition(policy: Policy, key: str) -> Definition:
     """The present version of an escalation, whose waits count round the clock; KeyError if unknown."""
-    return _definition("escalation", policy.escalations[key], policy, ())
+    return _definition("escalation", key, policy.escalations[key], policy, ())
 
 
-def _definition(
-    kind: str, thing: Agreement | Offering | Escalation, policy: Policy, used: Iterable[str | None]
-) -> Definition:
-    calendars = {key: policy.calendars[key] for key in used if key is not None}
+def changes_definition(rules: ChangeRules, policy: Policy) -> Definition:
+    """The present version of the rules of changes, with the calendars in which approvers have time."""
+    used = (stage.calendar for stages in rules.approval.values() for stage in stages)
+    return _definition("changes", "changes", rules, policy, used)
+
+
+def _definition(kind: str, key: str, thing: object, policy: Policy, used: Iterable[str | None]) -> Definition:
+    calendars = {each: policy.calendars[each] for each in used if each is not None}
     body = {kind: plain(thing), "calendars": plain(calendars)}
-    return Definition(kind, thing.key, fingerprint(body), body)
+    return Definition(kind, key, fingerprint(body), body)
 
 
 def agreement_from(body: Body) -> Agreement:
@@ -81,6 +90,11 @@ def offering_from(body: Body) -> Offering:
 def escalation_from(body: Body) -> Escalation:
     """The escalation in a stored definition's body; raises pydantic's ValidationError for anything else."""
     return _ESCALATION.validate_python(body["escalation"])
+
+
+def changes_from(body: Body) -> ChangeRules:
+    """The rules of changes in a stored definition's body; raises pydantic's ValidationError for anything else."""
+    return _CHANGES.validate_python(body["changes"])
 
 
 def calendars_from(body: Body) -> dict[str, Calendar]:

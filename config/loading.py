@@ -1,6 +1,6 @@
 """Reads the organisation's YAML files into one `Policy`, or tells everything that is wrong with them.
 
-A folder holds up to thirteen files; only `organisation.yaml` must be there. In most of them a key names
+A folder holds up to sixteen files; only `organisation.yaml` must be there. In most of them a key names
 a thing and its body says the rest; the key becomes the value's `key`. Every bad line of every file
 is reported together as `file:line: key: what is wrong; what to do`.
 """
@@ -24,7 +24,9 @@ from config.policy import (
     Agreement,
     AlertSource,
     Calendar,
+    ChangeRules,
     Escalation,
+    Freeze,
     IncidentRules,
     Offering,
     Organisation,
@@ -33,6 +35,7 @@ from config.policy import (
     Room,
     Rota,
     Service,
+    StandardChange,
     Team,
     fingerprint,
     shown,
@@ -52,13 +55,20 @@ NAMED: Mapping[str, type] = {
     "rotas": Rota,
     "escalations": Escalation,
     "alerts": AlertSource,
+    "standard-changes": StandardChange,
+    "freezes": Freeze,
 }
 """The files in which a key names a thing, and what the body under it fills."""
 
-WHOLE: Mapping[str, type] = {"organisation": Organisation, "access": Access, "incidents": IncidentRules}
+WHOLE: Mapping[str, type] = {
+    "organisation": Organisation,
+    "access": Access,
+    "incidents": IncidentRules,
+    "changes": ChangeRules,
+}
 """The files that fill one value."""
 
-_ALL_OR_NOTHING = frozenset({"organisation", "incidents"})
+_ALL_OR_NOTHING = frozenset({"organisation", "incidents", "changes"})
 """The files that say nothing at all where they are missing; every other one is then as if it were empty."""
 
 _FILLED_HERE: Mapping[type, frozenset[str]] = {Calendar: frozenset({"closed"})}
@@ -125,6 +135,9 @@ def load(folder: Path) -> Policy:
         escalations=things.get("escalations", {}),
         alerts=things.get("alerts", {}),
         incidents=wholes.get("incidents"),
+        changes=wholes.get("changes"),
+        standard_changes=things.get("standard-changes", {}),
+        freezes=things.get("freezes", {}),
     )
     calendars = {
         key: replace(calendar, closed=_closed(calendar, folder, files["calendars"], report))
@@ -147,6 +160,9 @@ def load(folder: Path) -> Policy:
         escalations=draft.escalations,
         alerts=draft.alerts,
         incidents=draft.incidents,
+        changes=draft.changes,
+        standard_changes=draft.standard_changes,
+        freezes=draft.freezes,
     )
     return replace(policy, version=fingerprint(policy))
 

@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from config.definitions import agreement_from, calendars_from, definitions, escalation_from, offering_from
-from config.policy import Agreement, Calendar, Escalation, Offering, Policy
+from config.definitions import (
+    agreement_from,
+    calendars_from,
+    changes_from,
+    definitions,
+    escalation_from,
+    offering_from,
+)
+from config.policy import Agreement, Calendar, ChangeRules, Escalation, Offering, Policy
 from handlers.desk import Desk
 
 
@@ -56,6 +63,11 @@ def escalation(desk: Desk, key: str, version: str) -> Escalation:
     return _escalation(key, version, _Body(desk, "escalation", key, version))
 
 
+def changes(desk: Desk, version: str) -> tuple[ChangeRules, Mapping[str, Calendar]]:
+    """The rules by which a change is decided on, with their calendars, as they were when it was submitted."""
+    return _changes(version, _Body(desk, "changes", "changes", version))
+
+
 class _Body:
     """Reads a stored body when the cache needs it; equal to every other, so that it is no part of the cache's key."""
 
@@ -87,3 +99,9 @@ def _escalation(key: str, version: str, body: _Body) -> Escalation:
 @lru_cache(maxsize=512)
 def _offering(key: str, version: str, body: _Body) -> Offering:
     return offering_from(body())
+
+
+@lru_cache(maxsize=64)
+def _changes(version: str, body: _Body) -> tuple[ChangeRules, Mapping[str, Calendar]]:
+    stored = body()
+    return changes_from(stored), calendars_from(stored)

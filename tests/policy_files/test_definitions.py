@@ -13,6 +13,7 @@ from config.definitions import (
     agreement_from,
     calendar_from,
     calendars_from,
+    changes_from,
     definitions,
     escalation_from,
     offering_from,
@@ -26,12 +27,13 @@ def policy() -> Policy:
     return load(Path(str(files("config"))) / "policies")
 
 
-def test_every_agreement_offering_and_escalation_has_a_definition(policy):
+def test_everything_that_a_ticket_lives_by_has_a_definition(policy):
     found = [(each.kind, each.key) for each in definitions(policy)]
     assert found == [
         *(("agreement", key) for key in policy.agreements),
         *(("offering", key) for key in policy.offerings),
         *(("escalation", key) for key in policy.escalations),
+        ("changes", "changes"),
     ]
 
 
@@ -40,6 +42,7 @@ def test_a_definition_comes_back_from_json_as_it_was(policy):
         "agreement": (agreement_from, policy.agreements),
         "offering": (offering_from, policy.offerings),
         "escalation": (escalation_from, policy.escalations),
+        "changes": (changes_from, {"changes": policy.changes}),
     }
     for each in definitions(policy):
         body = json.loads(json.dumps(each.body))
@@ -75,6 +78,7 @@ def test_another_holiday_is_another_version_of_what_counts_in_that_calendar_alon
         ("offering", "laptop"),
         ("offering", "mailbox"),
         ("offering", "software-licence"),
+        ("changes", "changes"),
     }
 
 
