@@ -19,7 +19,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 from hashlib import sha256
 from uuid import NAMESPACE_URL, uuid5
 
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vDuration
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -96,7 +96,7 @@ class Feeds:
         calendar.add("name", title)
         calendar.add("x-wr-calname", title)  # what programs knew before RFC 7986
         calendar.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
-        calendar.add("x-published-ttl", REFRESH)
+        calendar.add("x-published-ttl", vDuration(REFRESH))  # the same to programs that know only this one
         newest = today  # the days that are shown move on, too
         with self._database.reading() as session:
             records = Records(session)

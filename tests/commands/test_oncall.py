@@ -644,7 +644,7 @@ def test_many_incidents_are_handed_over_together(quick_talk: Talk) -> None:
         says(
             quick_talk,
             "staff",
-            f"incident declare mail {number} service:mail impact:low urgency:low again:yes",
+            f"incident declare mail {number} service:mail impact:low urgency:low anyway:yes",
         )
         says(quick_talk, "oncall", f"incident ack INC-{number}")
     says(quick_talk, "oncall", "oncall handoff it is all one thing")
