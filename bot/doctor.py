@@ -53,7 +53,7 @@ def examine(house: House) -> list[Finding]:
         if findings[1].good:
             with house.database.reading() as session:
                 records = Records(session)
-                findings += [look(house, records) for look in (_held, _overdue, _outbox, _ledger)]
+                findings += [look(house, records) for look in (_held, _overdue, _outbox, _alerts, _ledger)]
     findings += [_disk(house), _zones(), _key(house), *_platforms(house)]
     return findings
 
@@ -154,6 +154,12 @@ def _outbox(_house: House, records: Records) -> Finding:
         f"{len(given_up)} never arrived" if given_up else "none was given up",
         "See `deskbell outbox list`, mend the cause, then `deskbell outbox retry NUMBER`.",
     )
+
+
+def _alerts(house: House, records: Records) -> Finding:
+    count = records.alerts.rejected_since(house.clock.now() - timedelta(days=1))
+    found = f"{count} could not be read since yesterday" if count else "every one could be read"
+    return Finding("alerts", not count, found, "Type `alert rejected` to see why, and mend their senders.")
 
 
 def _ledger(house: House, records: Records) -> Finding:

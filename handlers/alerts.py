@@ -60,7 +60,7 @@ class Signal(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     key: Annotated[str, Field(max_length=255)]
-    bundle: Annotated[str, Field(min_length=1, max_length=64)]
+    bundle: Annotated[str, Field(max_length=64)]
     state: Literal["firing", "over", "acknowledged"]
     title: Annotated[str, Field(min_length=1, max_length=200)]
     detail: Annotated[str, Field(max_length=1000)] = ""
@@ -455,6 +455,7 @@ def _heartbeat(source: AlertSource, waits_from: datetime) -> Due:
 
 # Looking
 
+_WHO_LOOKS = {Role.AGENT, Role.RESPONDER, Role.OWNER, Role.MANAGER}
 _WHICH = {"firing": "alerts that fire now", "over": "alerts that are over", "all": "alerts"}
 
 
@@ -512,9 +513,14 @@ def rejected(_asked: Rejected, desk: Desk) -> Reply:
 
 def _require_eyes(desk: Desk) -> None:
     """Alerts name machines and customers: those see them who work on what they lead to, or answer for it."""
-    if not {Role.AGENT, Role.RESPONDER, Role.OWNER, Role.MANAGER} & desk.asker.roles:
+    asker = desk.asker
+    on_call = {
+        person for rota in desk.policy.rotas.values() for layer in rota.layers for person in layer.people
+    }
+    if not (_WHO_LOOKS & asker.roles or asker.teams or asker.key in on_call):
         raise NotAllowed(
-            "Alerts are for those who respond to them.", f"Ask {who_may(Role.RESPONDER, desk.policy)}."
+            "Alerts are for those who respond to them.",
+            f"{who_may(Role.RESPONDER, desk.policy)} can look; ask them.",
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from config.vocabulary import practices
-from handlers import actions, evidence, guide, people, service_levels, services
+from handlers import actions, alerts, evidence, guide, people, service_levels, services
 from handlers.declare import Commands
 from handlers.errors import HouseFault
 from handlers.incidents import climbing, ending, links, repair, response, roles
@@ -21,6 +21,7 @@ CAPABILITIES = (
     *(intake, approvals, work, views),
     *(incident_intake, response, roles, climbing, links, ending, repair, incident_views),
     *(problem_work, known_errors, problem_views, actions),
+    alerts,
     *(oncall_views, overrides, swaps, handover, waking),
     *(service_levels, evidence),
 )

@@ -60,7 +60,7 @@ ADDRESSES: Mapping[AlertKind, str] = {
 
 _THREADS = 8
 _AT_ONCE = 2  # requests of one source that are carried out side by side
-_WAITING = 100  # and so many more may wait for their turn
+_WAITING = 100  # and so many may be there, most of them waiting for their turn
 _TRY_AGAIN = 10  # seconds
 _COMMAND_CHARACTERS = 60_000
 _BODY_KEPT = 2000
@@ -128,7 +128,8 @@ class AlertIntake:
                 await (self._enqueue(heard) if is_pagerduty else self._hear(heard))
             except Refused as refused:
                 answer = _refusal(refused, is_pagerduty)
-                _log.info("alert refused", source=heard.source, status=refused.status)
+                if refused.status != 429:  # which is counted, and would fill the log
+                    _log.info("alert refused", source=heard.source, status=refused.status)
             else:
                 answer = _acceptance(heard, is_pagerduty)
             self._count(heard.source, answer.status_code)
@@ -266,8 +267,9 @@ class _Door:
     def admit(self, rate: int, now: datetime) -> None:
         """Let one request in: `rate` of them at once, then as many a minute (GCRA). Raises Refused (429)."""
         each = _MINUTE / rate
-        # Never more than a minute ahead, even when the clock was set back.
-        busy_until = min(max(self._busy_until or now, now), now + _MINUTE)
+        busy_until = max(self._busy_until or now, now)
+        if busy_until > now + _MINUTE:  # only when the clock was set back
+            busy_until = now
         early = busy_until - now - (_MINUTE - each)
         if early > timedelta(0):
             raise _busy(f"At most {rate} requests a minute.", ceil(early.total_seconds()))

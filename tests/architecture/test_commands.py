@@ -20,7 +20,7 @@ from config.vocabulary import event_practices, practices
 from handlers import registry
 from handlers.declare import Declared
 from handlers.errors import NotAllowed
-from handlers.messages import Command, Place, Sender, Tone
+from handlers.messages import DESK, Command, Place, Sender, Tone
 from storage.database import Database
 from tests.harness.house import MONDAY, Talk
 
@@ -41,6 +41,8 @@ def test_every_practice_that_a_command_evidences_is_in_the_shipped_table() -> No
         print(f"{code}: {', '.join(sorted(names))}")
     assert len(evidenced) >= 4
 
+
+_SMOKE = '[{"key": "a", "bundle": "a", "state": "firing", "title": "Smoke in the server room"}]'
 
 STORY = (
     ("staff", "request new laptop model:“Standard 14 inch” replaces:no needed_by:2026-12-01"),
@@ -68,6 +70,37 @@ STORY = (
     ("staff", "request new laptop model:“Light 13 inch” replaces:no needed_by:2026-12-01"),
     ("staff", "request new question how?"),
     ("agent", "request fulfil REQ-5"),
+    ("staff", "incident declare mail is down service:mail impact:high urgency:high"),
+    ("desk", "incident note INC-1 also fires: the queue grows"),
+    ("desk", "incident unreached INC-1 oncall"),
+    ("agent", "incident follow INC-1"),
+    ("agent", "incident unfollow INC-1"),
+    ("oncall", "incident ack INC-1"),
+    ("oncall", "incident triage INC-1 high high all offices"),
+    ("oncall", "incident lead INC-1"),
+    ("oncall", "incident communications INC-1 @backup"),
+    ("oncall", "incident operations INC-1 @manager"),
+    ("oncall", "incident update INC-1 the disk is full"),
+    ("oncall", "incident workaround INC-1 use the browser"),
+    ("oncall", "incident page INC-1 @agent you know it"),
+    ("oncall", "incident link INC-1 REQ-5"),
+    ("oncall", "incident unlink INC-1 REQ-5"),
+    ("oncall", "incident escalate INC-1 it takes too long"),
+    ("backup", "incident take INC-1"),
+    ("desk", "incident handoff INC-1 to:oncall"),
+    ("desk", "incident untake INC-1"),
+    ("staff", "incident declare mail is down service:mail impact:low urgency:low anyway:yes"),
+    ("oncall", "incident merge INC-2 INC-1"),
+    ("oncall", "incident resolve INC-1 made room"),
+    ("staff", "incident reopen INC-1 it is slow"),
+    ("oncall", "incident resolve INC-1 made more room"),
+    ("staff", "incident confirm INC-1"),
+    ("oncall", "incident close INC-1 a full disk"),
+    ("oncall", "incident review INC-1 watch the disk"),
+    ("staff", "incident declare nobody answers service:network impact:high urgency:high"),
+    ("staff", "incident declare a cable is loose service:network impact:low urgency:low"),
+    ("oncall", "incident resolve INC-4 tightened"),
+    ("oncall", "incident repair INC-4"),
     ("agent", "problem open the printer gives blank pages service:help incidents:REQ-5"),
     ("agent", "problem known-error PRB-1 blank pages workaround:“use the other tray”"),
     ("agent", "problem workaround PRB-1 use the tray on the left"),
@@ -99,9 +132,14 @@ STORY = (
     ("oncall", "oncall test"),
     ("oncall", "oncall confirm TST-1"),
     ("oncall", "oncall handoff all is well"),
+    ("desk", "alert watch"),
+    ("desk", f"alert receive scripts “{_SMOKE}”"),
+    ("desk", f"alert receive scripts “{_SMOKE.replace('firing', 'over')}”"),
+    ("desk", "alert silent scripts"),
+    ("desk", "alert reject scripts “title is missing” {}"),
     ("owner", "privacy erase @staff"),
 )  # fmt: skip
-"""Says everything that changes something; what the desk says to itself follows with time."""
+"""Says everything that changes something, `desk` what its other parts have it say; the rest follows with time."""
 
 
 @pytest.fixture
@@ -115,8 +153,14 @@ def played(quick_talk: Talk, monkeypatch: pytest.MonkeyPatch) -> tuple[Talk, set
         write(declared, *arguments)
 
     monkeypatch.setattr(quick_talk.dispatcher, "_write", noted)
-    for person, line in STORY:
-        said = quick_talk.say(person, line)
+    for number, (person, line) in enumerate(STORY):
+        said = (
+            quick_talk.say(person, line)
+            if person != DESK.user
+            else quick_talk.dispatcher.obey(
+                Command(line=line, sender=DESK, place=Place(platform="desk"), key=f"story/{number}")
+            )
+        )
         assert said.tone is not Tone.BAD, (line, said)
         assert said.form is None, (line, said)
     quick_talk.wait(days=30)
@@ -160,6 +204,8 @@ READS = {
     "service show": "laptops", "request list": "all", "request show": "REQ-1", "sla why": "REQ-1", "sla status": "",
     "problem list": "all", "problem show": "PRB-1", "action list": "all", "action show": "ACT-1",
     "oncall who": "mail", "oncall rota": "platform", "oncall gaps": "", "oncall show": "SWP-1", "oncall arrived": "TST-1",
+    "alert list": "all", "alert show": "ALT-1", "alert rejected": "",
+    "incident list": "all", "incident show": "INC-1",
     "sla breaches": "", "evidence trail": "REQ-1", "evidence export": "REQ-1", "evidence coverage": "",
     "evidence checkpoint": "", "evidence verify": "",
 }  # fmt: skip
@@ -172,6 +218,7 @@ def test_what_evidences_nothing_changes_nothing(quick_talk: Talk) -> None:
     quick_talk.say("agent", "action add PRB-1 replace the drums due:2026-12-01")
     quick_talk.say("oncall", "oncall swap platform @backup")
     quick_talk.say("oncall", "oncall test")
+    quick_talk.say("desk", f"alert receive scripts “{_SMOKE}”")
 
     def everything() -> list[Any]:
         with quick_talk.database.reading() as session:
@@ -197,8 +244,21 @@ _KNOWN = (*_PROBLEM, ("worker", "problem known-error PRB-1 blank workaround:turn
 _ANALYSED = (*_PROBLEM, ("worker", "problem cause PRB-1 equipment drums support:new"))
 _RESOLVED = (*_ANALYSED, ("worker", "problem resolve PRB-1 replaced"))
 _OWED = (*_PROBLEM, ("worker", "action add PRB-1 replace owner:@sam due:2026-12-01"))
+_BROKEN = (("sam", "incident declare nobody gets in service:accounts impact:high urgency:high"),)
+_HELD = (*_BROKEN, ("with-responder", "incident ack INC-1"))
+_OVER = (*_HELD, ("with-responder", "incident resolve INC-1 a new key"))
+_DONE_WITH = (*_OVER, ("with-responder", "incident close INC-1 an old key"))
+_TWICE = (*_HELD, ("sam", "incident declare no way in service:accounts impact:low urgency:low"))
+_REPORTED = (("worker", "incident declare nobody gets in service:accounts impact:low urgency:low"),)
+_FOLLOWED = (
+    *_REPORTED,
+    *((f"with-{role}", "incident follow INC-1") for role in Role),
+    *((person, "incident follow INC-1") for person in ("sam", "mia", "member", "holder")),
+)
 _OFFERED = (("deputy", "oncall swap platform @holder"),)
 _PAGED = (("with-manager", "oncall test @holder"),)
+
+_FIRING = (("desk", f"alert receive scripts “{_SMOKE}”"),)
 
 SITUATIONS: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "desk help": ((), ""),
@@ -225,6 +285,30 @@ SITUATIONS: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "request rate": (_CLOSED, "REQ-1 4"),
     "request reopen": (_FULFILLED, "REQ-1 not yet"),
     "request cancel": (_OPEN, "REQ-1"),
+    "incident declare": ((), "no way in service:accounts impact:low urgency:low"),
+    "incident list": (_BROKEN, "all"),
+    "incident show": (_BROKEN, "INC-1"),
+    "incident follow": (_REPORTED, "INC-1"),
+    "incident unfollow": (_FOLLOWED, "INC-1"),
+    "incident triage": (_BROKEN, "INC-1 high low"),
+    "incident ack": (_BROKEN, "INC-1"),
+    "incident take": (_BROKEN, "INC-1"),
+    "incident lead": (_BROKEN, "INC-1"),
+    "incident communications": (_BROKEN, "INC-1"),
+    "incident operations": (_BROKEN, "INC-1"),
+    "incident update": (_HELD, "INC-1 we look"),
+    "incident escalate": (_BROKEN, "INC-1 it takes too long"),
+    "incident page": (_HELD, "INC-1 deputy"),
+    "incident workaround": (_HELD, "INC-1 the back door"),
+    "incident link": (_TWICE, "INC-1 INC-2"),
+    "incident unlink": ((*_TWICE, ("with-responder", "incident link INC-1 INC-2")), "INC-1 INC-2"),
+    "incident merge": (_TWICE, "INC-2 INC-1"),
+    "incident resolve": (_HELD, "INC-1 a new key"),
+    "incident confirm": (_OVER, "INC-1"),
+    "incident reopen": (_OVER, "INC-1 locked again"),
+    "incident close": (_OVER, "INC-1 an old key"),
+    "incident review": (_DONE_WITH, "INC-1 keep a second key"),
+    "incident repair": (_BROKEN, "INC-1"),
     "problem open": ((), "blank pages service:help"),
     "problem list": (_PROBLEM, "all"),
     "problem show": (_PROBLEM, "PRB-1"),
@@ -261,6 +345,9 @@ SITUATIONS: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "sla why": (_OPEN, "REQ-1"),
     "sla status": (_OPEN, ""),
     "sla breaches": (_OPEN, ""),
+    "alert list": (_FIRING, "all"),
+    "alert show": (_FIRING, "ALT-1"),
+    "alert rejected": ((), ""),
     "evidence trail": (_OPEN, "REQ-1"),
     "evidence export": (_OPEN, "REQ-1"),
     "evidence coverage": (_OPEN, ""),

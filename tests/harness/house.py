@@ -53,10 +53,10 @@ class Talk:
     def command(
         self, person: str, line: str, *, key: str | None = None, thread: str | None = None, **answers: str
     ) -> Command:
-        """The command behind `say`."""
+        """The command behind `say`; `desk` is the desk itself."""
         return Command(
             line=line,
-            sender=Sender(platform="console", user=person),
+            sender=DESK if person == DESK.user else Sender(platform="console", user=person),
             place=Place(platform="console", channel="requests", thread=thread),
             key=key or f"test/{next(self._keys)}",
             answers=answers,
