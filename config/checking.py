@@ -6,101 +6,49 @@ to change. A file that could not be read is not held against those that refer to
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from importlib.resources import files as resources
 from typing import Any
 
+from config.looking import ROOM_IDS, USER_IDS, WORKSPACE_IDS, Draft, Look
 from config.policy import (
     PAUSES,
     Access,
     Agreement,
-    AlertSource,
     Calendar,
     ChangeRules,
     ChangeStage,
-    Escalation,
     FieldKind,
     FormField,
     Freeze,
-    IncidentRules,
     Offering,
-    Opening,
     Organisation,
     Person,
     Priority,
     Promise,
     RiskRules,
-    Role,
     Room,
-    Rota,
     Service,
     Stage,
     StandardChange,
     Team,
-    Weekday,
     shown,
 )
-from config.reading import Place, Report, Written
+from config.reading import Report
 from config.recurrence import NotARule, read_rule
 
-_SNOWFLAKE = r"[0-9]{15,20}"
-_ROOM_IDS = {"slack": r"[CG][A-Z0-9]{6,20}", "discord": _SNOWFLAKE, "console": r".{1,80}"}
-_USER_IDS = {"slack": r"[UW][A-Z0-9]{6,20}", "discord": _SNOWFLAKE, "console": r".{1,80}"}
-_WORKSPACE_IDS = {"slack": r"[TE][A-Z0-9]{6,20}", "discord": _SNOWFLAKE, "console": r".{1,80}"}
-_GROUP_IDS = {"slack": r"S[A-Z0-9]{6,20}", "discord": _SNOWFLAKE}
-_LOOKS = {
-    "slack room": "copy the channel ID from the channel's details, as C0123456789",
-    "discord room": "copy the channel's ID in developer mode, 15 to 20 digits",
-    "slack account": "copy the member ID from the profile, as U0123456789",
-    "discord account": "copy the user's ID in developer mode, 15 to 20 digits",
-    "slack workspace": "copy it from the workspace's web address, as T0123456789",
-    "discord workspace": "copy the server's ID in developer mode, 15 to 20 digits",
-    "slack group": "copy the user group's ID, as S0123456789",
-    "discord group": "copy the role's ID in developer mode, 15 to 20 digits",
-    "console room": "write up to 80 characters",
-    "console account": "write up to 80 characters",
-    "console workspace": "write up to 80 characters",
-}
 MOST_CIRCLES = 20  # each takes a walk over everything
 _HEARERS = ("assignee", "team", "manager", "requester")
-_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
-
-
-@dataclass(frozen=True)
-class Draft:
-    """What was read: `files` by name, and of each kind the values whose bodies were right."""
-
-    files: Mapping[str, Written]
-    organisation: Organisation | None
-    access: Access | None
-    people: Mapping[str, Person]
-    teams: Mapping[str, Team]
-    rooms: Mapping[str, Room]
-    services: Mapping[str, Service]
-    offerings: Mapping[str, Offering]
-    calendars: Mapping[str, Calendar]
-    agreements: Mapping[str, Agreement]
-    rotas: Mapping[str, Rota]
-    escalations: Mapping[str, Escalation]
-    alerts: Mapping[str, AlertSource]
-    incidents: IncidentRules | None
-    changes: ChangeRules | None
-    standard_changes: Mapping[str, StandardChange]
-    freezes: Mapping[str, Freeze]
 
 
 def check(draft: Draft, report: Report) -> None:
     """Add to `report` whatever is wrong between the values of a draft."""
-    look = _Look(draft, report)
+    look = Look(draft, report)
     if draft.organisation is not None:
         _check_organisation(draft.organisation, look.within("organisation"))
     if draft.access is not None:
         _check_access(draft.access, look.within("access"))
-    things: Sequence[tuple[str, Mapping[str, Any], Callable[[Any, _Look], None]]] = (
+    things: Sequence[tuple[str, Mapping[str, Any], Callable[[Any, Look], None]]] = (
         ("people", draft.people, _check_person),
         ("teams", draft.teams, _check_team),
         ("rooms", draft.rooms, _check_room),
@@ -123,132 +71,14 @@ def check(draft: Draft, report: Report) -> None:
     _check_circles(rests_on, "depends_on", look.within("services"))
 
 
-class _Look:
-    """A place in one file, with the means to judge what stands there."""
-
-    def __init__(self, draft: Draft, report: Report, file: str = "organisation", place: Place = ()) -> None:
-        self.draft = draft
-        self._report = report
-        self._file = file
-        self._place = place
-
-    def within(self, file: str, *steps: str | int) -> _Look:
-        return _Look(self.draft, self._report, file, steps)
-
-    def at(self, *steps: str | int) -> _Look:
-        return _Look(self.draft, self._report, self._file, (*self._place, *steps))
-
-    def wrong(self, message: str) -> None:
-        self._report.add(self.draft.files[self._file], self._place, message)
-
-    def near(self, name: str, known: Iterable[str]) -> str | None:
-        return self._report.near(name, known)
-
-    def written(self) -> object:
-        return self.draft.files[self._file].at(self._place)
-
-    def known(self, file: str, name: str | None) -> bool:
-        """Whether a name stands in a file; one that does not is reported, unless the file is unreadable."""
-        if name is None or file not in self.draft.files:
-            return name is not None
-        names = self.draft.files[file].values
-        if name in names:
-            return True
-        near = self.near(name, names)
-        advice = f"did you mean {near!r}?" if near else "add it there or correct the name"
-        self.wrong(f"{shown(name)} is not in {file}.yaml; {advice}")
-        return False
-
-    def one_of(self, name: str, known: Sequence[str]) -> None:
-        if name not in known:
-            near = self.near(name, known)
-            advice = f"did you mean {near!r}?" if near else f"known are {', '.join(known)}"
-            self.wrong(f"{shown(name)} is not known here; {advice}")
-
-    def zone(self, name: str | None) -> None:
-        """A zone must be in the IANA database, letter for letter."""
-        if name is not None and name not in _zones():
-            near = self.near(name, _zones())
-            advice = f"did you mean {near}?" if near else "write for example Europe/Berlin"
-            self.wrong(f"{shown(name)} is no IANA time zone; {advice}")
-
-    def shaped(self, noun: str, platform: str, written: str, shapes: Mapping[str, str]) -> None:
-        """An id must have the shape that its platform gives to ids of rooms, accounts and so on."""
-        if platform not in shapes:
-            self.one_of(platform, tuple(shapes))
-        elif not re.fullmatch(shapes[platform], written):
-            self.wrong(f"{shown(written)} is no {platform} {noun}; {_LOOKS[f'{platform} {noun}']}")
-
-    def named(self, who: str) -> None:
-        """People by key, teams as `@team`, a platform's roles and groups as `discord:ID` and `slack:ID`."""
-        if who.startswith("@"):
-            self.known("teams", who[1:])
-        elif ":" in who:
-            platform, _, group = who.partition(":")
-            self.shaped("group", platform, group, _GROUP_IDS)
-        else:
-            self.known("people", who)
-
-    def decides(self, who: str) -> set[str] | None:
-        """The people behind a name that decides on changes; None where files alone cannot tell how many they are.
-
-        People and teams as `named`, roles as `role:approver`, and `owner` for the owners of services.
-        """
-        if who == "owner":
-            return None
-        if who.startswith("role:"):
-            self.one_of(who[5:], [str(role) for role in Role])
-            granted = self.draft.access.grants if self.draft.access else {}
-            names = [name for role, to in granted.items() if role in (who[5:], Role.ADMIN) for name in to]
-            found = [self._people_of(name) for name in names]
-            return None if None in found or not names else {key for each in found if each for key in each}
-        self.named(who)
-        return self._people_of(who)
-
-    def _people_of(self, who: str) -> set[str] | None:
-        if who.startswith("@"):
-            team = self.draft.teams.get(who[1:])
-            return set(team.members) if team else None
-        return None if ":" in who else {who}
-
-    def unlike(self, names: Iterable[str]) -> None:
-        """The items of a list must differ; each repetition is reported where it stands."""
-        seen: set[str] = set()
-        for index, name in enumerate(names):
-            if name in seen:
-                self.at(index).wrong(f"{shown(name)} stands here twice; keep one of them")
-            seen.add(name)
-
-    def business_time(self, calendar: str | None) -> None:
-        """Refuse days and weeks where a calendar has fewer than 24 hours to a day.
-
-        `1d` under office hours would be 24 hours of opening time, three working days, which nobody
-        who writes it means.
-        """
-        text = self.written()
-        counted = self.draft.calendars.get(calendar or "")
-        if counted is None or counted.always or not isinstance(text, str):
-            return
-        if "d" in text or "w" in text:
-            self.wrong(
-                f"{shown(text)} counts 24 opening hours of {shown(counted.key)} to a day; write hours, as 8h"
-            )
-
-
-@lru_cache(maxsize=1)
-def _zones() -> dict[str, None]:
-    # The package's own list, in its order: the machine's may hold other files beside zones.
-    return dict.fromkeys((resources("tzdata") / "zones").read_text(encoding="ascii").split())
-
-
-def _check_organisation(organisation: Organisation, look: _Look) -> None:
+def _check_organisation(organisation: Organisation, look: Look) -> None:
     look.at("zone").zone(organisation.zone)
     look.at("requests_room").known("rooms", organisation.requests_room)
     look.at("owner_room").known("rooms", organisation.owner_room)
     look.at("intake_offering").known("catalogue", organisation.intake_offering)
 
 
-def _check_access(access: Access, look: _Look) -> None:
+def _check_access(access: Access, look: Look) -> None:
     for role, grants in access.grants.items():
         for index, who in enumerate(grants):
             look.at("grants", role, index).named(who)
@@ -256,7 +86,7 @@ def _check_access(access: Access, look: _Look) -> None:
     for index, workspace in enumerate(access.workspaces):
         platform, colon, place = workspace.partition(":")
         if colon:
-            look.at("workspaces", index).shaped("workspace", platform, place, _WORKSPACE_IDS)
+            look.at("workspaces", index).shaped("workspace", platform, place, WORKSPACE_IDS)
         else:
             look.at("workspaces", index).wrong(
                 f"{shown(workspace)} names no platform; write slack: or discord: before the ID"
@@ -264,10 +94,9 @@ def _check_access(access: Access, look: _Look) -> None:
     look.at("workspaces").unlike(access.workspaces)
 
 
-def _check_person(person: Person, look: _Look) -> None:
+def _check_person(person: Person, look: Look) -> None:
     look.at("zone").zone(person.zone)
-    if person.email is not None and not _ADDRESS.fullmatch(person.email):
-        look.at("email").wrong(f"{shown(person.email)} is no e-mail address; write it as name@example.org")
+    look.at("email").address(person.email)
     look.at("manager").known("people", person.manager)
     look.at("delegate").known("people", person.delegate)
     if person.delegate == person.key:
@@ -277,12 +106,12 @@ def _check_person(person: Person, look: _Look) -> None:
             look.at("away", index).wrong(f"ends on {last}, before it begins; write the first day first")
     for index, account in enumerate(person.accounts):
         here = look.at("accounts", index)
-        here.at("user").shaped("account", account.platform, account.user, _USER_IDS)
-        if account.platform in _WORKSPACE_IDS:
-            here.at("workspace").shaped("workspace", account.platform, account.workspace, _WORKSPACE_IDS)
+        here.at("user").shaped("account", account.platform, account.user, USER_IDS)
+        if account.platform in WORKSPACE_IDS:
+            here.at("workspace").shaped("workspace", account.platform, account.workspace, WORKSPACE_IDS)
 
 
-def _check_accounts(draft: Draft, look: _Look) -> None:
+def _check_accounts(draft: Draft, look: Look) -> None:
     owners: dict[tuple[str, str, str], str] = {}
     for person in draft.people.values():
         for index, account in enumerate(person.accounts):
@@ -294,7 +123,7 @@ def _check_accounts(draft: Draft, look: _Look) -> None:
                 )
 
 
-def _check_circles(leads_to: Mapping[str, Sequence[str]], field: str, look: _Look) -> None:
+def _check_circles(leads_to: Mapping[str, Sequence[str]], field: str, look: Look) -> None:
     """Report each of the first circles once, where its first member points on."""
     order = list(leads_to)
     graph = {key: [name for name in names if name in leads_to] for key, names in leads_to.items()}
@@ -310,7 +139,7 @@ def _check_circles(leads_to: Mapping[str, Sequence[str]], field: str, look: _Loo
             graph[circle[0]].remove(circle[1])
 
 
-def _check_team(team: Team, look: _Look) -> None:
+def _check_team(team: Team, look: Look) -> None:
     for index, member in enumerate(team.members):
         look.at("members", index).known("people", member)
     look.at("members").unlike(team.members)
@@ -318,12 +147,12 @@ def _check_team(team: Team, look: _Look) -> None:
     look.at("lead").known("people", team.lead)
 
 
-def _check_room(room: Room, look: _Look) -> None:
+def _check_room(room: Room, look: Look) -> None:
     for platform, place in room.places.items():
-        look.at("places", platform).shaped("room", platform, place, _ROOM_IDS)
+        look.at("places", platform).shaped("room", platform, place, ROOM_IDS)
 
 
-def _check_service(service: Service, look: _Look) -> None:
+def _check_service(service: Service, look: Look) -> None:
     look.at("owner").known("people", service.owner)
     look.at("team").known("teams", service.team)
     for index, name in enumerate(service.depends_on):
@@ -331,7 +160,7 @@ def _check_service(service: Service, look: _Look) -> None:
     look.at("depends_on").unlike(service.depends_on)
 
 
-def _check_calendar(calendar: Calendar, look: _Look) -> None:
+def _check_calendar(calendar: Calendar, look: Look) -> None:
     look.at("zone").zone(calendar.zone)
     if calendar.always:
         for name in ("hours", "holidays"):
@@ -341,34 +170,10 @@ def _check_calendar(calendar: Calendar, look: _Look) -> None:
                 )
     elif not calendar.hours:
         look.wrong("is never open; write hours, or always: yes")
-    backwards = [index for index, opening in enumerate(calendar.hours) if opening.closes <= opening.opens]
-    for index in backwards:
-        opening = calendar.hours[index]
-        look.at("hours", index).wrong(
-            f"closes at {opening.closes}, not after it opens at {opening.opens};"
-            " part a night into one opening up to 24:00 and one from 00:00"
-        )
-    for index, opening in enumerate(calendar.hours):
-        look.at("hours", index, "days").unlike(opening.days)
-    _check_overlaps([pair for pair in enumerate(calendar.hours) if pair[0] not in backwards], look)
+    look.at("hours").openings(calendar.hours)
 
 
-def _check_overlaps(openings: Sequence[tuple[int, Opening]], look: _Look) -> None:
-    for day in Weekday:
-        busy: list[Opening] = []
-        for index, opening in openings:
-            if day not in opening.days:
-                continue
-            for other in busy:
-                if opening.opens < other.closes and other.opens < opening.closes:
-                    look.at("hours", index).wrong(
-                        f"overlaps {other.opens} to {other.closes} on {day}; part them or make them one"
-                    )
-                    break
-            busy.append(opening)
-
-
-def _check_agreement(agreement: Agreement, look: _Look) -> None:
+def _check_agreement(agreement: Agreement, look: Look) -> None:
     promised: dict[tuple[Promise, Priority], int] = {}
     for index, target in enumerate(agreement.targets):
         here = look.at("targets", index)
@@ -392,7 +197,7 @@ def _check_agreement(agreement: Agreement, look: _Look) -> None:
                 here.one_of(hearer, _HEARERS)
 
 
-def _check_offering(offering: Offering, look: _Look) -> None:
+def _check_offering(offering: Offering, look: Look) -> None:
     look.at("service").known("services", offering.service)
     look.at("agreement").known("agreements", offering.agreement)
     look.at("team").known("teams", offering.team)
@@ -418,7 +223,7 @@ def _check_offering(offering: Offering, look: _Look) -> None:
         tasks.add(task.key)
 
 
-def _check_field(field: FormField, look: _Look) -> None:
+def _check_field(field: FormField, look: Look) -> None:
     if field.kind is FieldKind.CHOICE and not field.options:
         look.wrong("is a choice without options; add options, or another kind")
     if field.kind is not FieldKind.CHOICE and field.options:
@@ -428,7 +233,7 @@ def _check_field(field: FormField, look: _Look) -> None:
         look.at("at_most").wrong(f"has no effect in a field of kind {field.kind}; take it out")
 
 
-def _check_condition(name: str, answer: str, earlier: Mapping[str, FormField], look: _Look) -> None:
+def _check_condition(name: str, answer: str, earlier: Mapping[str, FormField], look: Look) -> None:
     if name not in earlier:
         near = look.near(name, earlier)
         advice = f"did you mean {near!r}?" if near else "name a field that stands above this one"
@@ -439,7 +244,7 @@ def _check_condition(name: str, answer: str, earlier: Mapping[str, FormField], l
         look.one_of(answer, ("yes", "no"))
 
 
-def _check_stage(stage: Stage, look: _Look) -> None:
+def _check_stage(stage: Stage, look: Look) -> None:
     look.at("calendar").known("calendars", stage.calendar)
     if stage.calendar is not None and look.at("within").written() is None:
         look.wrong("names a calendar and no time in it; add within, as 8h")
@@ -466,7 +271,7 @@ def _check_stage(stage: Stage, look: _Look) -> None:
 # Changes ------------------------------------------------------------------------------------------
 
 
-def _check_changes(rules: ChangeRules, look: _Look) -> None:
+def _check_changes(rules: ChangeRules, look: Look) -> None:
     look.at("room").known("rooms", rules.room)
     _check_risk(rules.risk, look.at("risk"))
     for level, stages in rules.approval.items():
@@ -476,7 +281,7 @@ def _check_changes(rules: ChangeRules, look: _Look) -> None:
         look.at("break_glass", "of", index).decides(who)
 
 
-def _check_risk(risk: RiskRules, look: _Look) -> None:
+def _check_risk(risk: RiskRules, look: Look) -> None:
     seen: set[str] = set()
     for index, question in enumerate(risk.questions):
         if question.key in seen:
@@ -491,7 +296,7 @@ def _check_risk(risk: RiskRules, look: _Look) -> None:
         look.at("high").wrong(f"can never be reached: all answers together weigh {most}; lower it")
 
 
-def _check_change_stage(stage: ChangeStage, look: _Look) -> None:
+def _check_change_stage(stage: ChangeStage, look: Look) -> None:
     look.at("calendar").known("calendars", stage.calendar)
     if stage.calendar is not None and look.at("within").written() is None:
         look.wrong("names a calendar and no time in it; add within, as 8h")
@@ -502,7 +307,7 @@ def _check_change_stage(stage: ChangeStage, look: _Look) -> None:
         look.at("need").wrong(f"asks for {stage.need} of {len(people)} people; lower it or name more")
 
 
-def _check_standard_change(change: StandardChange, look: _Look) -> None:
+def _check_standard_change(change: StandardChange, look: Look) -> None:
     for index, name in enumerate(change.services):
         look.at("services", index).known("services", name)
     look.at("services").unlike(change.services)
@@ -510,8 +315,8 @@ def _check_standard_change(change: StandardChange, look: _Look) -> None:
         look.at("may", index).decides(who)
 
 
-def _check_freeze(freeze: Freeze, look: _Look) -> None:
-    look.at("zone").zone(freeze.zone)
+def _check_freeze(freeze: Freeze, look: Look) -> None:
+    known = look.at("zone").zone(freeze.zone)
     for index, name in enumerate(freeze.services):
         look.at("services", index).known("services", name)
     look.at("services").unlike(freeze.services)
@@ -523,7 +328,7 @@ def _check_freeze(freeze: Freeze, look: _Look) -> None:
         return
     if freeze.ends is not None:
         look.at("ends").wrong("has no meaning for what repeats; write lasts, as 2d")
-    if freeze.zone not in _zones():
+    if not known:
         return
     try:
         read_rule(freeze.repeats, freeze.start, freeze.zone)

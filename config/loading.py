@@ -17,8 +17,9 @@ from typing import Any, Generic, TypeVar, get_args, get_type_hints
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from config.checking import Draft, check
+from config.checking import check
 from config.closed_days import UnknownHolidays, closed_days
+from config.looking import Draft
 from config.policy import (
     Access,
     Agreement,
