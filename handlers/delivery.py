@@ -5,7 +5,8 @@ what came of it is recorded with its evidence in one transaction. A crash in bet
 doubt: whoever takes it next asks the platform whether it arrived before sending it again.
 
 Nothing is dropped in silence. A message ends as sent, as skipped because it no longer holds, or as
-given up, which the owner of the desk is told and can undo.
+given up, which the owner of the desk is told and can undo. A page to a person has several ways, and when
+one fails, the next begins at once, in the transaction that records the failure.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from handlers.directory import Directory
 from handlers.dispatch import Dispatcher
 from handlers.errors import NotFound
 from handlers.messages import Kind, Moment, Notice, Part, Reply, Tone, ToRoom, facts
-from handlers.outgoing import Postbox
+from handlers.outgoing import AT_REST, Postbox
 from handlers.rules.ledger import LONGEST, Entry
 from storage.database import StoreConflict, StoreUnavailable
 from storage.models.flow import Post
 from storage.models.people import AccountRow
 from storage.repositories.flow import HELD
-from storage.repositories.outbox import Claim, Item
+from storage.repositories.outbox import Claim, Item, PageWay
 from storage.unit_of_work import Records
 
 LEASE = timedelta(seconds=30)
@@ -58,6 +59,9 @@ TRIED_FOR: Mapping[str, timedelta] = {
 
 FAULTS_AT_MOST = 10
 """How often a message is tried on which our own code fails: a day would not make it better."""
+
+UNREACHED = timedelta(minutes=1)
+"""When every way of a page has failed for so long, it counts as one that reaches nobody."""
 
 TROUBLE = "trouble/"
 """How the keys of notices about the desk's own trouble begin; no such notice causes another one."""
@@ -131,6 +135,28 @@ def is_spent(item: Item, failure: Failure, now: datetime) -> bool:
     if failure.fault and item.attempts + 1 >= FAULTS_AT_MOST:
         return True
     return item.first_at is not None and now - item.first_at >= TRIED_FOR[item.kind]
+
+
+def next_ways(ways: Sequence[PageWay], resting: str | None, now: datetime) -> list[PageWay]:
+    """The ways of a page to begin now although their time is to come, because the one before each fails.
+
+    A way that waits in the lane `resting` fails too, for now. One that was given up stands in nobody's way.
+    """
+    begin, fails = [], False
+    for way in ways:
+        if fails and way.state == "pending" and way.next_at > now:
+            begin.append(way)
+        if way.state != "skipped":
+            fails = way.state in ("retry", "given up") or (way.state == "pending" and way.lane == resting)
+    return begin
+
+
+def reaches_nobody(ways: Sequence[PageWay], now: datetime) -> bool:
+    """Whether every way of a page was given up, or fails and has been failing for a minute."""
+    if any(way.state not in ("retry", "given up") for way in ways):
+        return False
+    began = min((way.first_at for way in ways if way.state == "retry" and way.first_at), default=None)
+    return began is None or now - began >= UNREACHED
 
 
 def listed(replies: Sequence[Reply]) -> Reply:
@@ -312,16 +338,20 @@ class Deliveries:
         remember: Callable[[Records], None] | None = None,
     ) -> bool:
         """Record ends in one transaction; without `rests_until` the lane stays taken."""
+        failures = claim.failures if failures is None else failures
+        resting = claim.lane if rests_until is not None and rests_until > now + AT_REST else None
         for left in reversed(range(_TRIES)):
             try:
                 with self._database.writing() as session:
                     records = Records(session)
                     if rests_until is not None:  # first the lane, then its messages, as taking does
-                        records.outbox.free(
-                            claim, rests_until, claim.failures if failures is None else failures
-                        )
+                        records.outbox.free(claim, rests_until, failures)
                     for end in ends:
                         self._write(records, claim, end, now)
+                    # Ends are evidence, and the ledger is one transaction's at a time: of two ways that are
+                    # given up at once, the second sees the first.
+                    for page in records.outbox.pages_touched(claim.items, resting):
+                        self._go_on(records, page, resting, now)
                     if remember:
                         remember(records)
                 return True
@@ -345,6 +375,19 @@ class Deliveries:
             records.ledger.append([self._evidence(action, claim, item, end.reason, now) for item in evident])
         if end.state == "given up":
             self._tell_owner(records, end, now)
+
+    def _go_on(self, records: Records, page: str, resting: str | None, now: datetime) -> None:
+        """After something became of a way of a page: begin the next one, if need be, and show it on the card."""
+        ways = records.outbox.ways(page)
+        postbox = self._postbox(records)
+        if due := [way.id for way in next_ways(ways, resting, now)]:
+            records.outbox.hurry(due, now)
+        line = next((way.otherwise for way in ways if way.otherwise), None)
+        if line and reaches_nobody(ways, now):
+            postbox.say_otherwise(page, ways[0].subject, line, now)
+            records.outbox.otherwise_is_said(page)
+        if ways[0].subject:
+            postbox.redraw(ways[0].subject, now)
 
     def _evidence(self, action: str, claim: Claim, item: Item, reason: str | None, now: datetime) -> Entry:
         after = {
@@ -379,11 +422,13 @@ class Deliveries:
 
     def tell_owner(self, records: Records, reply: Reply, key: str, now: datetime) -> None:
         """Tell the owner's room of the desk's own trouble, once for each key."""
-        policy, platforms = self._dispatcher.policy(), self._dispatcher.platforms
-        room = ToRoom(room=policy.organisation.owner_room)
-        postbox = Postbox(policy, records, Directory(policy, records, platforms), platforms)
+        room = ToRoom(room=self._dispatcher.policy().organisation.owner_room)
         notice = Notice(to=room, reply=reply, key=f"{TROUBLE}{key}")
-        postbox.post([notice], (), now, prefer="", practices=_OPERATING)
+        self._postbox(records).post([notice], (), now, prefer="", practices=_OPERATING)
+
+    def _postbox(self, records: Records) -> Postbox:
+        policy, platforms = self._dispatcher.policy(), self._dispatcher.platforms
+        return Postbox(policy, records, Directory(policy, records, platforms), platforms)
 
 
 def _failed(items: Sequence[Item], failure: Failure, now: datetime) -> list[_End]:

@@ -266,7 +266,11 @@ Audience = ToPerson | ToRoom | ToThread
 
 
 class Notice(_Said):
-    """Something others are told. `key` makes it once; `while_in` are the subject's states in which it still holds."""
+    """Something others are told. `key` makes it once; `while_in` are the subject's states in which it still holds.
+
+    A page to a person wakes them in every way that they name; when none of them works, the desk says the
+    line `otherwise` to itself, once.
+    """
 
     to: Audience
     reply: Reply
@@ -274,6 +278,7 @@ class Notice(_Said):
     kind: Kind = Kind.MESSAGE
     subject: str | None = None
     while_in: tuple[str, ...] | None = None
+    otherwise: str | None = None
 
 
 class Card(_Said):

@@ -1,16 +1,41 @@
-"""From what others are told to rows in the outbox: which platforms, which places, and once only."""
+"""From what others are told to rows in the outbox: which platforms, which places, and once only.
+
+A message to a person goes to the chat that they use. A page goes out in every way that they name, one
+after the other, until it is acknowledged; a way that is of no use now lets the next one begin at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from config.policy import Policy
+from config.policy import Contact, Policy, Way
 from handlers.directory import CONSOLE, Directory
 from handlers.messages import Card, Kind, Notice, ToPerson, ToRoom, ToThread
 from storage.unit_of_work import Records
+
+NEXT_WAY = timedelta(minutes=1)
+"""How long after the first way of a page the next one follows, where the person does not say."""
+
+AT_REST = timedelta(seconds=5)
+"""A lane that is to be left alone for longer than this keeps nobody's page waiting: the next way begins."""
+
+
+@dataclass(frozen=True)
+class _To:
+    """One destination of a notice: its lane, its place in the adapter's terms, and how much later it begins.
+
+    `trouble` says why nothing can be sent there at all.
+    """
+
+    platform: str
+    lane: str
+    place: dict[str, Any]
+    after: timedelta = timedelta()
+    trouble: str | None = None
 
 
 def room_places(room: str, policy: Policy, platforms: Sequence[str]) -> list[tuple[str, str]]:
@@ -46,62 +71,124 @@ class Postbox:
         """One row per place. A person who cannot be reached gets a row that says so, for the owner to see."""
         rows: list[dict[str, Any]] = []
         for card in dict.fromkeys(cards):
-            rows.extend(self._card_rows(card, now))
+            places = room_places(card.room, self._policy, self._platforms)
+            rows.extend(self._card_rows(card.subject, places, now))
         for notice in notices:
-            rows.extend(self._notice_rows(notice, now, prefer, practices))
+            if notice.kind is Kind.PAGE and isinstance(notice.to, ToPerson):
+                rows.extend(self._page_rows(notice, notice.to.person, now, prefer, practices))
+            else:
+                ways = self._destinations(notice, prefer)
+                rows.extend(_notice_row(notice, to, f"{notice.key}/{to.lane}", now, practices) for to in ways)
         if rows:
             self._records.outbox.add(rows)
 
-    def _card_rows(self, card: Card, now: datetime) -> Iterable[dict[str, Any]]:
-        for platform, channel in room_places(card.room, self._policy, self._platforms):
+    def redraw(self, subject: str, now: datetime) -> None:
+        """Draw a subject's card anew wherever it hangs."""
+        places = [(post.platform, post.place) for post in self._records.posts.of(subject)]
+        connected = [place for place in places if place[0] in self._platforms]
+        if rows := list(self._card_rows(subject, connected, now)):
+            self._records.outbox.add(rows)
+
+    def _card_rows(
+        self, subject: str, places: Iterable[tuple[str, str]], now: datetime
+    ) -> Iterator[dict[str, Any]]:
+        for platform, channel in places:
             lane = f"{platform}:{channel}"
-            if self._records.outbox.card_waits(card.subject, lane):
+            if self._records.outbox.card_waits(subject, lane):
                 continue
-            row = _row(f"card/{card.subject}/{lane}/{uuid4().hex}", Kind.CARD, platform, lane, now)
-            yield row | {"place": {"channel": channel}, "subject": card.subject}
+            row = _row(f"card/{subject}/{lane}/{uuid4().hex}", Kind.CARD, platform, lane, now)
+            yield row | {"place": {"channel": channel}, "subject": subject}
 
-    def _notice_rows(
-        self, notice: Notice, now: datetime, prefer: str, practices: Sequence[str]
-    ) -> Iterable[dict[str, Any]]:
-        for platform, lane, place in self._places(notice, prefer):
-            row = _row(f"{notice.key}/{lane}", notice.kind, platform, lane, now)
-            row |= {
-                "place": place,
-                "subject": notice.subject,
-                "while_in": list(notice.while_in) if notice.while_in is not None else None,
-                "payload": notice.reply.model_dump(mode="json", exclude_defaults=True),
-                "practices": list(practices),
-            }
-            if place is None:
-                row |= {
-                    "open": False,
-                    "state": "given up",
-                    "reason": "no connected account",
-                    "done_at": now,
-                    "place": {},
-                }
-            yield row
-
-    def _places(self, notice: Notice, prefer: str) -> Iterable[tuple[str, str, dict[str, Any] | None]]:
+    def _destinations(self, notice: Notice, prefer: str) -> Iterator[_To]:
         match notice.to:
             case ToPerson(person=person):
-                ways = self._directory.reach(person, prefer)
-                if not ways:
-                    yield "nowhere", f"nowhere:{person}", None
-                for way in ways[:1]:
-                    place = {
-                        "workspace": way.workspace,
-                        "user": way.user,
-                        "direct": way.direct,
-                        "person": person,
-                    }
-                    yield way.platform, f"{way.platform}:@{way.workspace}:{way.user}", place
+                yield next(self._chats(person, prefer), _nowhere(person))
             case ToRoom(room=room):
                 for platform, channel in room_places(room, self._policy, self._platforms):
-                    yield platform, f"{platform}:{channel}", {"channel": channel}
+                    yield _To(platform, f"{platform}:{channel}", {"channel": channel})
             case ToThread(subject=subject, room=room):
                 for platform, channel in room_places(room, self._policy, self._platforms):
-                    yield platform, f"{platform}:{channel}", {"channel": channel, "below": subject}
+                    yield _To(platform, f"{platform}:{channel}", {"channel": channel, "below": subject})
+
+    def _chats(self, person: str, prefer: str) -> Iterator[_To]:
+        for way in self._directory.reach(person, prefer):
+            place = {"workspace": way.workspace, "user": way.user, "direct": way.direct, "person": person}
+            yield _To(way.platform, f"{way.platform}:@{way.workspace}:{way.user}", place)
+
+    # Pages ----------------------------------------------------------------------------------------
+
+    def _page_rows(
+        self, notice: Notice, person: str, now: datetime, prefer: str, practices: Sequence[str]
+    ) -> Iterator[dict[str, Any]]:
+        page = f"{notice.key}@{person}"[:250]
+        ways = sorted(self._ways(person, prefer), key=lambda way: way.after)
+        resting = self._records.outbox.resting([way.lane for way in ways], now + AT_REST)
+        useless = False  # whether the way before this one is of no use now
+        for number, way in enumerate(ways, 1):
+            begins = now if useless else now + way.after
+            useless = way.trouble is not None or (begins <= now and way.lane in resting)
+            row = _notice_row(notice, way, f"{notice.key}/{number}/{way.lane}", now, practices)
+            yield row | {"page": page, "otherwise": notice.otherwise, "next_at": begins}
+        if notice.otherwise and all(way.trouble for way in ways):
+            self.say_otherwise(page, notice.subject, notice.otherwise, now)
+
+    def say_otherwise(self, page: str, subject: str | None, line: str, now: datetime) -> None:
+        """Have the desk say to itself what is to be done when a page reaches nobody."""
+        self._records.dues.set(f"otherwise/{page}"[:160], subject or "desk", now, line, urgent=True)
+
+    def _ways(self, person: str, prefer: str) -> Iterator[_To]:
+        """The ways to wake a person, each with how long after the page began it begins."""
+        contacts = self._contacts(person)
+        for contact in contacts:
+            after = timedelta(seconds=contact.after)
+            if contact.way is Way.CHAT:
+                first, *others = [*self._chats(person, prefer)] or [_nowhere(person)]
+                yield replace(first, after=after)
+                # Nobody wakes up by the console, so it is no second way.
+                yield from (replace(to, after=after + NEXT_WAY) for to in others if to.platform != CONSOLE)
+            else:
+                addresses = [*dict.fromkeys(each.to for each in contacts if each.way is contact.way)]
+                yield replace(self._outside(person, contact, addresses.index(contact.to)), after=after)
+
+    def _contacts(self, person: str) -> Sequence[Contact]:
+        """The contacts that a person names; or chat at once, and mail after a minute where it is set up."""
+        known = self._policy.people.get(person)
+        if known and known.contacts:
+            return known.contacts
+        mail = Contact(Way.MAIL, after=int(NEXT_WAY.total_seconds()))
+        return (
+            (Contact(Way.CHAT), mail)
+            if known and known.email and Way.MAIL in self._platforms
+            else (Contact(Way.CHAT),)
+        )
+
+    def _outside(self, person: str, contact: Contact, number: int) -> _To:
+        """A way outside chat. Its lane is named for the person, because lanes show in logs."""
+        known, way = self._policy.people[person], str(contact.way)
+        address = contact.to or (known.email if contact.way is Way.MAIL else None)
+        zone = known.zone or self._policy.organisation.zone
+        place = {"person": person, "to": address, "name": known.name, "zone": zone}
+        trouble = None if way in self._platforms else f"{way} is not set up"
+        if address is None:
+            trouble = f"no address for {way}"
+        return _To(way, f"{way}:@{person}" + (f"/{number + 1}" if number else ""), place, trouble=trouble)
+
+
+def _nowhere(person: str) -> _To:
+    return _To("nowhere", f"nowhere:{person}", {"person": person}, trouble="no connected account")
+
+
+def _notice_row(notice: Notice, to: _To, key: str, now: datetime, practices: Sequence[str]) -> dict[str, Any]:
+    row = _row(key, notice.kind, to.platform, to.lane, now) | {
+        "place": to.place,
+        "subject": notice.subject,
+        "while_in": list(notice.while_in) if notice.while_in is not None else None,
+        "payload": notice.reply.model_dump(mode="json", exclude_defaults=True),
+        "practices": list(practices),
+    }
+    if to.trouble is not None:
+        row |= {"open": False, "state": "given up", "reason": to.trouble, "done_at": now}
+    return row
 
 
 def _row(key: str, kind: Kind, platform: str, lane: str, now: datetime) -> dict[str, Any]:
@@ -123,4 +210,6 @@ def _row(key: str, kind: Kind, platform: str, lane: str, now: datetime) -> dict[
         "attempts": 0,
         "fence": 0,
         "done_at": None,
+        "page": None,
+        "otherwise": None,
     }

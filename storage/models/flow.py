@@ -34,7 +34,9 @@ class OutboxRow(SQLModel, table=True):
     drawn from its subject at the moment it is sent. `next_at` is the earliest moment of the next attempt,
     `first_at` that of the first one. `fence` is the number of the lane's lease under which it was last
     taken. `in_doubt` says that it may have arrived already, and `said_as` is the key it went under, which
-    reminders that left as one message share. `message` is what the adapter gave back.
+    reminders that left as one message share. `message` is what the adapter gave back. `page` is shared by the
+    ways in which one person is woken by one page, tried in the order of their `id`; `otherwise` is what the
+    desk says to itself when all of them failed.
     """
 
     __tablename__ = "outbox"
@@ -42,6 +44,13 @@ class OutboxRow(SQLModel, table=True):
         _while_open("ix_outbox_first", "lane", "rank", "id"),
         _while_open("ix_outbox_order", "lane", "subject", "id"),
         _while_open("ix_outbox_next", "lane", "next_at"),
+        Index(
+            "ix_outbox_page",
+            "page",
+            "id",
+            sqlite_where=text("page IS NOT NULL"),
+            postgresql_where=text("page IS NOT NULL"),
+        ),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -67,6 +76,8 @@ class OutboxRow(SQLModel, table=True):
     said_as: str | None = Field(default=None, max_length=200)
     done_at: datetime | None = Field(default=None, sa_type=Instant)
     message: Any = Field(default=None, sa_type=Json, nullable=True)
+    page: str | None = Field(default=None, max_length=250)
+    otherwise: str | None = Field(default=None, max_length=500)
 
 
 class Lane(SQLModel, table=True):

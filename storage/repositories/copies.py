@@ -6,7 +6,7 @@ A copy is found by the tickets that it mentions, so a list that quotes a ticket'
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
@@ -73,17 +73,18 @@ class Copies:
                 col(OutboxRow.id),
                 col(OutboxRow.subject),
                 col(OutboxRow.place),
+                col(OutboxRow.open),
                 cast(col(OutboxRow.payload), Text),
             ).where(col(OutboxRow.payload).is_not(None))
         )
         found = [
-            (number, subject)
-            for number, subject, place, payload in rows
+            (number, subject, place if waits else _anonymous(place))
+            for number, subject, place, waits, payload in rows
             if subject in tickets or place.get("person") in people or _mentions(payload, people, tickets)
         ]
-        for number, subject in found:
-            changed = update(OutboxRow).where(col(OutboxRow.id) == number).values(payload=_neutral(subject))
-            self._session.execute(changed)
+        for number, subject, place in found:
+            changed = update(OutboxRow).where(col(OutboxRow.id) == number)
+            self._session.execute(changed.values(payload=_neutral(subject), place=place))
         return len(found)
 
     def _rooms(self, people: Collection[str], tickets: AbstractSet[str], now: datetime) -> int:
@@ -114,6 +115,11 @@ def _mentions(stored: str | None, people: Iterable[str], tickets: AbstractSet[st
     # Stored JSON is canonical and escapes a quote inside a text: this can only be a person's own part.
     named = any(f'"person":"{person}"' in stored for person in people)
     return named or not tickets.isdisjoint(_REF.findall(stored))
+
+
+def _anonymous(place: Mapping[str, Any]) -> dict[str, Any]:
+    """A place without a name, an address or a number."""
+    return {key: value for key, value in place.items() if key not in ("name", "to")}
 
 
 def _neutral(subject: str | None) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 A lane is one destination. A message is free when it is open and due, when its lane is before nobody's
 time and in nobody's hands, and when no older open message of its lane is about the same subject. So
-what one subject has to say arrives in order, and a message that fails holds up no other subject.
+what one subject has to say arrives in order, and a message that fails holds up no other subject. A page
+waits for no message, and a way of a page whose time is still to come holds up nothing.
+
+A page to a person is one row for each way to wake them. When a way fails, the next one is due at once.
 
 Every question starts from the lanes that have open messages, found by stepping through an index from
 one lane to the next: its cost grows with the destinations that wait and with nothing else.
@@ -11,6 +14,7 @@ one lane to the next: its cost grows with the destinations that wait and with no
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -65,6 +69,39 @@ class Item:
     first_at: datetime | None
     in_doubt: bool
     said_as: str | None
+    page: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageWay:
+    """A row of a page, as far as the other rows depend on it."""
+
+    id: int
+    lane: str
+    subject: str | None
+    state: str
+    first_at: datetime | None
+    next_at: datetime
+    otherwise: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paged:
+    """How one way of waking a person stands: a row of a page, whose key the ways of one page share.
+
+    `state` is as in the outbox; `reason` is why it failed, was skipped or given up; `next_at` is None once
+    it is over.
+    """
+
+    page: str
+    person: str
+    way: str
+    state: str
+    reason: str | None
+    attempts: int
+    paged_at: datetime
+    next_at: datetime | None
+    done_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,6 +274,28 @@ class Outbox:
 
     # Settling -------------------------------------------------------------------------------------
 
+    def pages_touched(self, items: Iterable[Item], resting: str | None = None) -> AbstractSet[str]:
+        """The pages to which these messages belong, and those that wait in a lane that rests."""
+        pages = {item.page for item in items if item.page}
+        if resting is None:
+            return pages
+        waiting = _outbox.c.open, _outbox.c.lane == resting, _outbox.c.page.is_not(None)
+        return pages | set(self._session.scalars(select(_outbox.c.page).where(*waiting)))
+
+    def ways(self, page: str) -> Sequence[PageWay]:
+        """The ways of one page, in the order in which they are tried."""
+        columns = [_outbox.c[each.name] for each in fields(PageWay)]
+        found = self._session.execute(select(*columns).where(_outbox.c.page == page).order_by(_outbox.c.id))
+        return [PageWay(**row) for row in found.mappings()]
+
+    def hurry(self, ids: Collection[int], now: datetime) -> None:
+        """Make these messages due now."""
+        self._session.execute(update(_outbox).where(_outbox.c.id.in_(ids)).values(next_at=now))
+
+    def otherwise_is_said(self, page: str) -> None:
+        """Nothing more is to be said when this page reaches nobody."""
+        self._session.execute(update(_outbox).where(_outbox.c.page == page).values(otherwise=None))
+
     def settle(self, claim: Claim, items: Iterable[Item], **values: Any) -> bool:
         """Record what became of messages that were taken; False when somebody else took one meanwhile.
 
@@ -283,6 +342,29 @@ class Outbox:
     def of(self, subject: str) -> Sequence[OutboxRow]:
         """Every message about a subject, oldest first."""
         return self._rows(select(OutboxRow).where(_outbox.c.subject == subject).order_by(_outbox.c.id))
+
+    def pages(self, subject: str) -> Sequence[Paged]:
+        """Who was or will be woken about a subject, and how: every way of every page, oldest page first."""
+        wanted = select(OutboxRow).where(_outbox.c.subject == subject, _outbox.c.page.is_not(None))
+        return [
+            Paged(
+                page=str(row.page),
+                person=row.place["person"],
+                way=row.platform,
+                state=row.state,
+                reason=row.reason,
+                attempts=row.attempts,
+                paged_at=row.created_at,
+                next_at=row.next_at if row.open else None,
+                done_at=row.done_at,
+            )
+            for row in self._rows(wanted.order_by(_outbox.c.id))
+        ]
+
+    def resting(self, lanes: Collection[str], now: datetime) -> AbstractSet[str]:
+        """Those of the lanes to which nothing may be sent yet."""
+        resting = select(_lane.c.name).where(_lane.c.name.in_(lanes), _lane.c.not_before > now)
+        return set(self._session.scalars(resting))
 
     def given_up(self, subject: str) -> Sequence[OutboxRow]:
         """The messages about a subject that never left, oldest first."""
@@ -333,11 +415,13 @@ def _is_behind(
 ) -> ColumnElement[bool]:
     """Whether an older open message of the same lane is about the same subject.
 
+    A page is behind pages only, and nothing is behind a way of a page that is to be tried later than it.
     Those of the kind `beside` that are due do not count: they leave together with it.
     """
     older = _outbox.alias("older")
-    same = older.c.lane == row.c.lane, older.c.subject == row.c.subject
-    in_front = exists().where(older.c.open, *same, older.c.id < row.c.id).correlate(row)
+    same = older.c.lane == row.c.lane, older.c.subject == row.c.subject, older.c.rank <= row.c.rank
+    begun = or_(older.c.page.is_(None), older.c.state != "pending", older.c.next_at <= row.c.next_at)
+    in_front = exists().where(older.c.open, *same, begun, older.c.id < row.c.id).correlate(row)
     return in_front if beside is None else in_front.where(or_(older.c.kind != beside, older.c.next_at > now))
 
 

@@ -41,6 +41,8 @@ class Flow:
     clock: VirtualClock
     chat: Receiver
     other: Receiver
+    mail: Receiver
+    sms: Receiver
 
     def __post_init__(self) -> None:
         self.keys = count(1)
@@ -50,7 +52,7 @@ class Flow:
 
     def worker(self, name: str, **how: float) -> Courier:
         """A courier of its own, as another process would have."""
-        adapters = {"chat": self.chat, "other": self.other}
+        adapters = {each.platform: each for each in (self.chat, self.other, self.mail, self.sms)}
         return Courier(self.dispatcher, adapters, self.clock, name, **how)  # type: ignore[arg-type]
 
     def say(self, line: str) -> Reply:
@@ -124,8 +126,9 @@ def make_flow(database: Database, policy: Policy, pace: float = 0.0) -> Flow:
     if database.is_sqlite:
         event.listen(database.engine, "connect", lambda each, _: each.execute("PRAGMA synchronous=OFF"))
     clock = VirtualClock(START)
-    dispatcher = Dispatcher(Commands([tickets]), lambda: policy, database, clock.now, ["chat", "other"])
-    return Flow(database, dispatcher, clock, Receiver("chat", clock, pace), Receiver("other", clock, pace))
+    platforms = ["chat", "other", "mail", "sms"]
+    dispatcher = Dispatcher(Commands([tickets]), lambda: policy, database, clock.now, platforms)
+    return Flow(database, dispatcher, clock, *(Receiver(each, clock, pace) for each in platforms))
 
 
 @pytest.fixture

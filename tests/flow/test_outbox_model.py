@@ -1,8 +1,9 @@
 """Whatever happens on the way: is nothing lost, and nothing said twice that somebody can tell?
 
 Two workers share a store. Messages are written, taken, made ready, sent with every outcome, and the
-outcome is recorded or not (a crash); workers freeze, leases run out, tickets close. The receiving end
-knows what arrived; the model knows what was written, and which attempts may have doubled something.
+outcome is recorded or not (a crash); workers freeze, leases run out, tickets close. People are woken in
+several ways. The receiving end knows what arrived; the model knows what was written, and which attempts
+may have doubled something.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -23,6 +25,7 @@ from config.policy import Policy
 from handlers.delivery import Arrived, Failure, Parcel
 from storage import migrations
 from storage.database import Database
+from storage.models.flow import OutboxRow
 from storage.repositories.outbox import Claim
 from storage.unit_of_work import Records
 from tests.flow.conftest import make_flow, on_two_platforms
@@ -33,6 +36,7 @@ LANES = ("chat:C-0", "chat:C-1")
 KINDS = ("message", "page", "reminder")
 TICKETS = ("TKT-0", "TKT-1")
 WORKERS = ("first", "second")
+WAYS = st.lists(st.tuples(st.sampled_from(LANES), st.sampled_from((0, 60, 900))), min_size=1, max_size=3)
 MESSAGE = st.tuples(st.sampled_from(LANES), st.sampled_from(KINDS), st.sampled_from(TICKETS))
 OUTCOMES = (
     "arrives",
@@ -64,30 +68,52 @@ class Outbox(RuleBasedStateMachine):
         for ticket in TICKETS:
             self.flow.say(f"ticket open {ticket} far")
         self.closed: set[str] = set()
-        self.written: dict[str, tuple[str, str]] = {}  # the lane and the ticket of each message, by key
+        self.written: dict[str, tuple[str, str, str]] = {}  # lane, ticket, kind of each message, by key
+        self.pages: list[list[str]] = []  # the keys of the ways of each page, in order
         self.arrivals: list[tuple[str, bool]] = []  # keys in order, and whether the lease had run out
         self.sent_as: set[str] = set()  # the keys that the platform knows
         self.untold: Counter[str] = Counter()  # repeats that nobody could have told
         self.rests_until: dict[str, datetime] = {}
-        self.can_find = True
+        self.can_find, self.in_the_end = True, "arrives"
 
-    @initialize(can_find=st.booleans())
-    def begin(self, can_find: bool) -> None:
-        self.can_find = can_find
+    @initialize(can_find=st.booleans(), in_the_end=st.sampled_from(("arrives", "is refused")))
+    def begin(self, can_find: bool, in_the_end: str) -> None:
+        self.can_find, self.in_the_end = can_find, in_the_end
 
     # What happens ---------------------------------------------------------------------------------
 
     @rule(messages=st.lists(MESSAGE, min_size=1, max_size=4))
     def write(self, messages: list[tuple[str, str, str]]) -> None:
-        now = self.flow.clock.now()
         for lane, kind, ticket in messages:
-            number = len(self.written)
-            row = _row(
-                number, lane, kind=kind, subject=ticket, while_in=["open"], created_at=now, next_at=now
-            )
-            with self.database.writing() as session:
-                Records(session).outbox.add([row])
-            self.written[f"k{number}"] = lane, ticket
+            self._write(lane, kind, ticket)
+
+    @rule(ticket=st.sampled_from(TICKETS), ways=WAYS)
+    def wake_somebody(self, ticket: str, ways: list[tuple[str, int]]) -> None:
+        page = f"page-{len(self.pages)}"
+        now = self.flow.clock.now()
+        self.pages.append(
+            [
+                self._write(
+                    lane,
+                    "way",
+                    ticket,
+                    page=page,
+                    otherwise=f"ticket climb {ticket}",
+                    next_at=now + timedelta(seconds=after),
+                )
+                for lane, after in sorted(ways, key=lambda way: way[1])
+            ]
+        )
+
+    def _write(self, lane: str, kind: str, ticket: str, **more: object) -> str:
+        now, key = self.flow.clock.now(), f"k{len(self.written)}"
+        row = _row(len(self.written), lane, kind="page" if kind == "way" else kind, subject=ticket)
+        row |= {"while_in": ["open"], "created_at": now, "next_at": now, "page": None, "otherwise": None}
+        row["place"] = {"channel": lane, "person": "ada"}
+        with self.database.writing() as session:
+            Records(session).outbox.add([row | more])
+        self.written[key] = lane, ticket, kind
+        return key
 
     @rule(target=taken, worker=st.sampled_from(WORKERS), at_most=st.integers(1, 2))
     def take(self, worker: str, at_most: int):
@@ -140,6 +166,18 @@ class Outbox(RuleBasedStateMachine):
         if outcome in ("arrives", "slips through", "dies after"):
             self._arrives(parcel)
         self._record(parcel, outcome)
+        self._the_way_after_one_that_fails_has_begun()
+
+    def _the_way_after_one_that_fails_has_begun(self) -> None:
+        rows = {row.key: row for row in self.flow.rows()}
+        for page in self.pages:
+            usable = [rows[key] for key in page if rows[key].state not in ("given up", "skipped")]
+            if usable and any(rows[key].state == "given up" for key in page[: page.index(usable[0].key)]):
+                assert self._has_begun(usable[0])
+            assert all(self._has_begun(each) for last, each in pairwise(usable) if last.state == "retry")
+
+    def _has_begun(self, row: OutboxRow) -> bool:
+        return row.state != "pending" or row.next_at <= self.flow.clock.now()
 
     def _arrives(self, parcel: Parcel) -> None:
         late = self.flow.clock.now() >= parcel.claim.until
@@ -183,16 +221,17 @@ class Outbox(RuleBasedStateMachine):
             self._nothing_was_lost()
             self._nothing_was_said_twice_that_somebody_could_tell()
             self._each_ticket_was_heard_in_order()
+            self._whom_nothing_reached_was_climbed_past()
         finally:
             self.database.close()
             self.folder.cleanup()
 
     def _everything_comes_to_an_end(self) -> None:
-        """The platform is well again, and one worker is left."""
+        """The platform is well again, or takes nothing any more; and one worker is left."""
         for _ in range(1000):
             parcels = self._taken_and_ready("last")
             for parcel in parcels:
-                self.send(parcel, "arrives")
+                self.send(parcel, self.in_the_end)
             next_at = self.flow.deliveries.next_at(["chat"])
             if next_at is None:
                 return
@@ -224,11 +263,23 @@ class Outbox(RuleBasedStateMachine):
             assert count <= 1 + self.untold[key]
 
     def _each_ticket_was_heard_in_order(self) -> None:
-        heard: dict[tuple[str, str], list[int]] = {}
+        """A page overtakes what is no page, and the ways of a page have each their own time."""
+        heard: dict[tuple[str, str, bool], list[int]] = {}
         for key in dict.fromkeys(key for key, late in self.arrivals if not late and key in self.written):
-            heard.setdefault(self.written[key], []).append(int(key[1:]))
+            lane, ticket, kind = self.written[key]
+            if kind != "way":
+                heard.setdefault((lane, ticket, kind == "page"), []).append(int(key[1:]))
         for numbers in heard.values():
             assert numbers == sorted(numbers)
+
+    def _whom_nothing_reached_was_climbed_past(self) -> None:
+        rows = {row.key: row for row in self.flow.rows()}
+        with self.database.reading() as session:
+            dues = Records(session).dues
+            climbed = [dues.at(f"otherwise/page-{number}") is not None for number in range(len(self.pages))]
+        for page, did in zip(self.pages, climbed, strict=True):
+            assert did or not all(rows[key].state == "given up" for key in page)
+            assert all(rows[key].otherwise is None for key in page) or not did
 
 
 @cache

@@ -110,6 +110,21 @@ def page(asked: About, desk: Desk) -> Outcome:
     return Outcome(reply=Reply(title="paged"), changes=[_change(asked.ticket, "paged")], notices=[notice])
 
 
+@command("ticket wake", params=About, evidences=PRACTICES)
+def wake(asked: About, desk: Desk) -> Outcome:
+    """Wake one person, whose key stands where the room does; when that is in vain, the ticket climbs."""
+    notice = _notice(asked, desk, Kind.PAGE, ToPerson(person=asked.room))
+    notice = notice.model_copy(update={"otherwise": f"ticket climb {asked.ticket} {asked.room}"})
+    return Outcome(reply=Reply(title="woken"), changes=[_change(asked.ticket, "woken")], notices=[notice])
+
+
+@command("ticket climb", params=About, evidences=PRACTICES, desk_only=True)
+def climb(asked: About, desk: Desk) -> Outcome:
+    """Notes that somebody could not be woken."""
+    change = Change(action="ticket.climbed", subject=asked.ticket, after={"past": asked.room})
+    return Outcome(reply=Reply(title="climbed"), changes=[change])
+
+
 @command("ticket whisper", params=About, evidences=PRACTICES)
 def whisper(asked: About, desk: Desk) -> Outcome:
     """Tell one person, whose key stands where the room does."""
