@@ -243,6 +243,7 @@ def _done(desk: Desk, rota: Rota, row: RotaTurn, held: Sequence[Incident]) -> Re
             Button(label="I finish it", line=keep),
             *_shown(held),
         ),
+        subject=held[0].ref,
     )
 
 

@@ -178,7 +178,7 @@ def _answers(swap: RotaSwap) -> tuple[Button, ...]:
 
 @command("oncall swap", params=Offer, evidences=("SD SP 2.1",))
 def offer(asked: Offer, desk: Desk) -> Outcome:
-    """Offer a turn of yours to somebody, perhaps for one of theirs; it changes hands only when they accept."""
+    """Offer a turn of yours to somebody, perhaps for one of theirs; nothing moves before they accept."""
     rota = desk.policy.rotas[asked.rota]
     require_named(desk, asked.person)
     if asked.person == desk.asker.key:

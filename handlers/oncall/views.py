@@ -93,7 +93,7 @@ class Gaps:
 
 @command("oncall who", params=WhoIs)
 def who(asked: WhoIs, desk: Desk) -> Reply:
-    """See who is on call, until when, and who comes next; for a service, everybody who would be woken for it."""
+    """See who is on call, until when, and who comes next; for a service, everybody who would be woken."""
     at = asked.at or desk.now
     section, key = asked.about or ("rotas", "")
     if section == "services":
@@ -251,7 +251,7 @@ class _Finding:
 
 @command("oncall gaps", params=Gaps)
 def gaps(asked: Gaps, desk: Desk) -> Reply:
-    """See what is missing in the weeks to come: nobody on call, somebody who is away, or whom nothing can wake."""
+    """See what is missing in the weeks to come: nobody on call, or somebody away or hard to wake."""
     end = desk.now + timedelta(days=asked.days)
     found = sorted(
         (each for rota in desk.policy.rotas.values() for each in _missing(desk, rota, desk.now, end)),
