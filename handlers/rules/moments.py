@@ -230,7 +230,7 @@ _BARE_HOUR = re.compile(r"(?:^|.* )at [0-9]{1,2}$")
 _MOMENT_EXAMPLES = "14:30, tomorrow 9:00, fri 14:00, in 3h or 2026-12-01 09:00"
 
 
-def parse_when(text: str, now: datetime, zone: str) -> datetime:
+def parse_when(text: str, now: datetime, zone: str, exactly: bool = False) -> datetime:
     """`14:30`, `tomorrow 9:00`, `fri 2pm`, `1 dec`, `in 3h`, `2 days ago`, `2026-12-01 09:00` as an instant.
 
     The wall clock is that of `zone`, unless the text says its own offset (`2026-12-01T09:00+01:00`,
@@ -256,7 +256,14 @@ def parse_when(text: str, now: datetime, zone: str) -> datetime:
     today = _today(now, zone)
     days = _days(said, today) if said else [today, today + timedelta(days=1)]
     moments = [instant_at(day, clock, zone) for day in days]
-    return next((each for each in moments if each >= now), moments[-1]) - (offset or timedelta(0))
+    found = next((each for each in moments if each >= now), moments[-1])
+    shown = Instant(found).to_tz(zone).to_plain().to_stdlib()
+    if exactly and match and shown.time() != clock:
+        raise NotAMoment(
+            f"{show_day(shown.date())} has no {clock:%H:%M} in {zone}: the clocks go forward over it."
+            f" The nearest time is {shown:%H:%M}."
+        )
+    return found - (offset or timedelta(0))
 
 
 def instant_at(day: date, clock: time, zone: str) -> datetime:

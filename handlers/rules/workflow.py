@@ -18,6 +18,12 @@ open ─► analysed ─► resolved ─► closed, once its effect was checked 
 An action:
 
 open ─► done
+
+A change:
+
+draft ─► awaiting-approval ─► approved ─► scheduled ─► in-progress ─► completed ─► closed, once it was reviewed
+  ▲             │    ▲            │            │
+  └─ rejected ◄─┘    └─ an edit ◄─┴────────────┘       (cancelled from any state before it is in progress)
 """
 
 from __future__ import annotations
@@ -78,6 +84,20 @@ class ActionState(TicketState):
     DONE = "done"
 
 
+class ChangeState(TicketState):
+    """Where a change stands: written, voted on, allowed, given its time, being made, made, looked back upon."""
+
+    DRAFT = "draft"
+    AWAITING_APPROVAL = "awaiting-approval"
+    APPROVED = "approved"
+    SCHEDULED = "scheduled"
+    IN_PROGRESS = "in-progress"
+    COMPLETED = "completed"
+    CLOSED = "closed"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+
 @dataclass(frozen=True)
 class Workflow:
     """Which moves are open in which states of one kind of ticket, and what to do instead in the others."""
@@ -99,6 +119,11 @@ OVER = (I.RESOLVED, I.CLOSED)
 
 P = ProblemState
 UNSOLVED = (P.OPEN, P.ANALYSED)
+
+C = ChangeState
+AHEAD = (C.DRAFT, C.AWAITING_APPROVAL, C.APPROVED, C.SCHEDULED)
+TAKES_PLACE = (C.SCHEDULED, C.IN_PROGRESS)
+MADE = (C.COMPLETED, C.CLOSED)
 
 WORKFLOWS: Mapping[str, Workflow] = {
     "REQ": Workflow(
@@ -177,6 +202,33 @@ WORKFLOWS: Mapping[str, Workflow] = {
         ActionState,
         {"finish": (ActionState.OPEN,), "move": (ActionState.OPEN,)},
         {ActionState.DONE: "Add another one if more is to be done."},
+    ),
+    "CHG": Workflow(
+        ChangeState,
+        {
+            "assess": (*AHEAD, C.REJECTED),
+            "edit": (*AHEAD, C.REJECTED),
+            "submit": (C.DRAFT,),
+            "vote on": (C.AWAITING_APPROVAL,),
+            "schedule": (C.APPROVED, C.SCHEDULED),
+            "start": (C.SCHEDULED,),
+            "complete": (C.IN_PROGRESS,),
+            "roll back": (C.IN_PROGRESS,),
+            "review": (C.COMPLETED,),
+            "accept": MADE,
+            "link": (C.IN_PROGRESS, *MADE),
+            "cancel": (*AHEAD, C.REJECTED),
+        },
+        {
+            C.DRAFT: "Submit it first.",
+            C.AWAITING_APPROVAL: "It still waits for approval.",
+            C.APPROVED: "Schedule it first.",
+            C.IN_PROGRESS: "It is being made; complete it or roll it back.",
+            C.COMPLETED: "It is made; what is left is to review it.",
+            C.CLOSED: "Propose another one.",
+            C.REJECTED: "Edit it and submit it again, or propose another one.",
+            C.CANCELLED: "Propose another one.",
+        },
     ),
 }
 """By the prefix of a ticket's references."""
