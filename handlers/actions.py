@@ -36,7 +36,7 @@ from handlers.messages import (
     counted,
     facts,
 )
-from handlers.parsing import AnyRef, Choice, Day, Free, PersonRef, Reference, Text, WholeNumber, Word
+from handlers.parsing import AnyRef, Choice, Day, Free, Manner, PersonRef, Reference, Text, WholeNumber, Word
 from handlers.rules.chasing import MANAGER_FROM, TEAM_FROM, newest_nudge, next_nudge
 from handlers.rules.moments import show_day
 from handlers.rules.workflow import ActionState, require_move
@@ -62,8 +62,8 @@ class Add:
 
     subject: Annotated[AnyRef, "The problem, incident, change or drill that calls for it"]
     what: Annotated[str, Free(at_most=300), "What is to be done"]
-    owner: Annotated[PersonRef | None, "Who does it; you, when left out"] = None
-    due: Annotated[Day | None, "By which day"] = None
+    due: Annotated[Day, Manner.BY_NAME, "By which day"]
+    owner: Annotated[PersonRef | None, Manner.BY_NAME, "Who does it; you, when left out"] = None
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ class Move:
 
     action: ActionRef
     because: Annotated[Text, "Why; those who follow it read this"]
-    due: Annotated[Day | None, "The new day"] = None
-    owner: Annotated[PersonRef | None, "The new owner"] = None
+    due: Annotated[Day | None, Manner.BY_NAME, "The new day"] = None
+    owner: Annotated[PersonRef | None, Manner.BY_NAME, "The new owner"] = None
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,8 @@ def add(asked: Add, desk: Desk) -> Outcome:
             "Actions are agreed on by those who work on tickets.", f"{who_may(Role.AGENT, desk.policy)} can."
         )
     owner = asked.owner or desk.asker.key
-    if asked.due is None or asked.due < desk.today:
-        raise desk.ask({"due": _not_to_come(asked.due)})
+    if asked.due < desk.today:
+        raise desk.ask({"due": _is_past(asked.due)})
     action = Action(
         number=desk.records.counters.next(PREFIX),
         subject=asked.subject,
@@ -159,10 +159,8 @@ def _works(person: Person) -> bool:
     return bool(person.teams or _WORKS & person.roles)
 
 
-def _not_to_come(day: date | None) -> str:
-    return (
-        "By which day is it to be done?" if day is None else f"{show_day(day)} is past. Choose a day to come."
-    )
+def _is_past(day: date) -> str:
+    return f"{show_day(day)} is past. Choose a day to come."
 
 
 def _tell_subject(desk: Desk, action: Action, what: str) -> tuple[str, ...]:
@@ -257,7 +255,7 @@ def move(asked: Move, desk: Desk) -> Outcome:
     due = asked.due or due_of(action)
     owner = asked.owner or action.owner
     if asked.due is not None and asked.due < desk.today:
-        raise desk.ask({"due": _not_to_come(asked.due)})
+        raise desk.ask({"due": _is_past(asked.due)})
     if (due.isoformat(), owner) == (action.due, action.owner):
         raise desk.ask({"due": "Say another day, or another owner."})
     before = {"state": action.state, "due": action.due, "owner": action.owner}

@@ -9,7 +9,7 @@ from handlers.declare import Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NotFound, WrongState
 from handlers.messages import Card, Reply, Tone
-from handlers.parsing import Free
+from handlers.parsing import Free, Manner
 from handlers.problems.shared import ProblemRef, change, done, move, room_of, work_on
 
 
@@ -27,7 +27,9 @@ class KnownError:
 
     problem: ProblemRef
     symptom: Annotated[str, Free(500), "What people notice, in their own words"]
-    workaround: Annotated[str | None, Free(2000), "What they can do; what was recorded, when left out"] = None
+    workaround: Annotated[
+        str | None, Free(2000), Manner.BY_NAME, "What they can do; what was recorded, when left out"
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from handlers.declare import Due, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import BadValue, NotAllowed, WrongState
 from handlers.messages import Button, Card, FieldInput, Kind, Notice, Reply, Style, Tone, ToRoom, counted
-from handlers.parsing import Choice, Free, Named, Reference, Text
+from handlers.parsing import Choice, Free, Line, Manner, Reference, ServiceKey, Text
 from handlers.problems.shared import (
     GATHERED,
     OPENS,
@@ -54,22 +54,25 @@ _ASKED_AGAIN = timedelta(weeks=1)
 class Open:
     """For example: problem open Printers on the third floor print blank pages service:network"""
 
-    title: Annotated[str, Free(at_most=200, input=FieldInput.LINE), "What goes wrong, in a sentence"]
-    service: Annotated[str | None, Named("services", "service"), "Which service it is about"] = None
+    title: Annotated[Line, Manner.FROM_MESSAGE, "What goes wrong, in a sentence"]
+    service: Annotated[ServiceKey, Manner.BY_NAME, "Which service it is about"]
     incidents: Annotated[
-        str | None, Free(500, takes_rest=False, input=FieldInput.LINE), "What it caused, such as INC-7, INC-8"
+        str | None,
+        Free(500, takes_rest=False, input=FieldInput.LINE),
+        Manner.BY_NAME,
+        "What it caused, such as INC-7, INC-8",
     ] = None
 
 
 @dataclass(frozen=True)
 class Cause:
-    """For example: problem cause PRB-1 equipment “the drums wore out” support:“new drums print cleanly”"""
+    """For example: problem cause PRB-1 equipment the drums wore out support:“new drums print cleanly”"""
 
     problem: ProblemRef
     category: Annotated[str, Choice(CAUSES), "What kind of cause is at the root"]
     what_happened: Annotated[str, Free(2000), "What happened, step by step, and why"]
-    support: Annotated[str, Free(2000), "How it is known: what shows it"]
-    factors: Annotated[str | None, Free(2000), "What contributed to it"] = None
+    support: Annotated[str, Free(2000), Manner.BY_NAME, "How it is known: what shows it"]
+    factors: Annotated[str | None, Free(2000), Manner.BY_NAME, "What contributed to it"] = None
 
 
 @dataclass(frozen=True)
@@ -133,8 +136,6 @@ def open_problem(asked: Open, desk: Desk) -> Outcome:
     """Open a problem: something that causes incidents, or will, and whose cause is to be found."""
     here = desk.here if desk.here and desk.here[:3] in GATHERED else ""
     rooms = gathered(desk, asked.incidents or here) if asked.incidents or here else {}
-    if asked.service is None:
-        raise desk.ask({"service": "Say which service it is about."})
     service = desk.policy.services[asked.service]
     if service.team not in desk.asker.teams and not OPENS & desk.asker.roles:
         team = desk.policy.teams[service.team].name

@@ -13,6 +13,7 @@ from config.policy import FieldKind, Offering, Policy
 from handlers.desk import Desk
 from handlers.errors import NotFound
 from handlers.messages import Button, Reply, Style, Tone, facts
+from handlers.rules.likeness import ALIKE, likeness_to, words
 from handlers.rules.workflow import UNFINISHED, RequestState
 from storage.models.problems import Problem
 from storage.models.requests import Request
@@ -75,11 +76,16 @@ def _key(desk: Desk, reference: str) -> str:
 
 def _known(desk: Desk, offering: Offering, answers: Mapping[str, str]) -> Sequence[Problem]:
     """Known errors of its service and of all that it rests on; of any service, for what has no offering of its own."""
-    words = " ".join(answers.get(each.key, "") for each in offering.fields if each.kind in _WORDS)
-    if offering.key == desk.policy.organisation.intake_offering:
-        return desk.records.problems.known_errors(None, words)
-    beneath = _beneath(desk.policy, offering.service)
-    return desk.records.problems.known_errors(offering.service, words, beneath)
+    said = " ".join(answers.get(each.key, "") for each in offering.fields if each.kind in _WORDS)
+    if not words(said):
+        return ()  # a form without a text is about nothing that could be known
+    anywhere = offering.key == desk.policy.organisation.intake_offering
+    return desk.records.problems.known_errors(
+        None if anywhere else offering.service,
+        likeness_to(said, shared=2),
+        ALIKE,
+        _beneath(desk.policy, offering.service),
+    )
 
 
 def _beneath(policy: Policy, service: str) -> list[str]:

@@ -17,7 +17,7 @@ from handlers.declare import Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NeedsForm, NotAllowed
 from handlers.messages import Card, FieldInput, Form, FormField, Option, Reply, facts
-from handlers.parsing import Answers, Choice, Named, Text, Word
+from handlers.parsing import Answers, Choice, Manner, Named, Text, Word
 from handlers.requests.approvals import ask_stage
 from handlers.requests.before_filing import Held, hold, in_words, similar, take_back
 from handlers.requests.shared import (
@@ -42,9 +42,12 @@ class New:
     offering: Annotated[str | None, Named("offerings", "offering"), "What you need"] = None
     about: Annotated[Text | None, "In your own words"] = None
     anyway: Annotated[
-        str, Choice(("yes", "again", "no")), "File it although it is known (yes), or open already (again)"
+        str,
+        Choice(("yes", "again", "no")),
+        Manner.BY_NAME,
+        "File it although it is known (yes), or open already (again)",
     ] = "no"
-    held: Annotated[Word | None, "What the desk held back; its buttons say this"] = None
+    held: Annotated[Word | None, Manner.BY_NAME, "What the desk held back; its buttons say this"] = None
     answers: Answers = None  # type: ignore[assignment]  # always given by the parser
 
 

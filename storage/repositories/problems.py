@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -11,7 +11,6 @@ from sqlmodel import Session, col
 from sqlmodel import select as select_models
 from sqlmodel.sql.expression import SelectOfScalar
 
-from storage.likeness import shared, telling
 from storage.models.problems import Action, Problem, ProblemFollower, ProblemLink
 from storage.statements import Prepared
 
@@ -124,21 +123,23 @@ class Problems:
         return _page(self._session, query.order_by(col(Problem.number).desc()), skip, at_most)
 
     def known_errors(
-        self, service: str | None, words: str, resting_on: Collection[str] = (), at_most: int = 3
+        self,
+        service: str | None,
+        likeness: Callable[[str], float],
+        at_least: float,
+        resting_on: Collection[str] = (),
+        at_most: int = 3,
     ) -> Sequence[Problem]:
-        """Known errors that somebody may be talking about, the likeliest first; None is any service.
+        """Known errors that somebody may be talking about, the likeliest first, then those that helped most.
 
-        `resting_on` are services that the first one depends on. A known error is open, has a workaround, and
-        its title and symptom share telling words with what was said.
+        Those of a service (None: of any), or of the services that it rests on. `likeness` says how well a
+        title with a symptom fits to what was said, from 0 to 1.
         """
-        said = telling(words)
-        if not said:
-            return ()
         likely = sorted(
-            (-common, place, number)
+            (-fits, place, number)
             for place, (number, of, title, symptom) in enumerate(_KNOWN.rows(self._session))
             if service is None or of == service or of in resting_on
-            if (common := shared(said, telling(f"{title} {symptom}")))
+            if (fits := likeness(f"{title} {symptom}")) >= at_least
         )
         found = (self._session.get(Problem, number) for _, _, number in likely[:at_most])
         return [each for each in found if each is not None]

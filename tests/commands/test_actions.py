@@ -86,7 +86,7 @@ def test_the_problem_shows_what_is_owed(owing: Talk) -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("action add PRB-1 replace the drums owner:@oncall", "By which day is it to be done?"),
+        ("action add PRB-1 replace the drums owner:@oncall", "A few details, please."),
         (
             "action add PRB-1 replace the drums owner:@oncall due:2026-11-20",
             "Fri 20 Nov 2026 is past. Choose a day to come.",

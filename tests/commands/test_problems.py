@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -11,6 +12,7 @@ from sqlalchemy.dialects import sqlite
 from config.policy import Role
 from handlers.messages import Reply, Tone, flat
 from storage.repositories.problems import KNOWN
+from storage.statements import Prepared
 from storage.unit_of_work import Records
 from tests.commands.test_people import chat, code_of, dump, verified
 from tests.harness.house import Talk
@@ -92,7 +94,6 @@ def test_the_cause_is_asked_for_by_a_form_and_shown_in_full(talk: Talk) -> None:
 
 def test_without_a_service_the_form_asks_for_it_and_keeps_the_title(talk: Talk) -> None:
     asked = talk.say("agent", "problem open Printers give blank pages")
-    assert asked.title == "Say which service it is about."
     assert asked.form is not None
     assert {each.key: each.value for each in asked.form.fields}["title"] == "Printers give blank pages"
 
@@ -376,18 +377,20 @@ def test_the_likeliest_three_are_shown_first(quick_talk: Talk) -> None:
     assert [each.title[:5] for each in held.more] == ["PRB-4", "PRB-2", "PRB-5"]
 
 
-@pytest.mark.parametrize(
-    ("words", "statements"),
-    [("", 0), ("is it not so?", 0), ("the printer gives blank pages", 1)],
-)
+@pytest.mark.parametrize(("line", "statements"), [("vpn-access abroad:no", 0), ("question why print?", 1)])
 def test_filing_asks_the_store_for_known_errors_at_most_once(
-    quick_talk: Talk, words: str, statements: int
+    quick_talk: Talk, line: str, statements: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with quick_talk.database.reading() as session:
-        asked: list[str] = []
-        session.connection().connection.driver_connection.set_trace_callback(asked.append)  # type: ignore[union-attr]
-        assert Records(session).problems.known_errors("laptops", words) in ((), [])
-        assert len(asked) == statements, asked
+    asked: list[str] = []
+    rows = Prepared.rows
+
+    def noted(self: Prepared, session: Any, **given: Any) -> Any:
+        asked.append(str(self._statement))
+        return rows(self, session, **given)
+
+    monkeypatch.setattr(Prepared, "rows", noted)
+    quick_talk.say("staff", f"request new {line}")
+    assert len([each for each in asked if "FROM problem" in each]) == statements
 
 
 def test_with_nothing_known_the_store_reads_an_empty_index(quick_talk: Talk) -> None:
