@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from handlers.declare import Outcome, command
 from handlers.desk import Desk
-from handlers.errors import NotAllowed, WrongState
+from handlers.errors import NotAllowed
 from handlers.incidents.outside import lost
 from handlers.incidents.shared import change, done, find, is_worker, move, team_name
-from handlers.messages import counted
+from handlers.messages import Reply, counted
 from handlers.parsing import IncidentRef
 
 
@@ -28,7 +28,7 @@ def repair(asked: Repair, desk: Desk) -> Outcome:
         raise NotAllowed(f"You cannot repair {incident.ref}.", f"{team_name(desk, incident)} can; ask them.")
     rows = lost(desk, incident)
     if not rows:
-        raise WrongState(f"{incident.ref} is missing nothing.", subject=incident.ref)
+        return Outcome(reply=Reply(title=f"{incident.ref} is missing nothing.", subject=incident.ref))
     for row in rows:
         desk.records.outbox.retry(row.id or 0, desk.now)
     before = move(incident, desk)

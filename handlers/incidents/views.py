@@ -11,7 +11,7 @@ from handlers.desk import Desk
 from handlers.incidents.card import card, own_buttons, promise_words, show_button
 from handlers.incidents.shared import PREFIX, find, is_worker, rules_of
 from handlers.listing import PAGE, heading, skipped, turning
-from handlers.messages import Option, Reply, Table, Words
+from handlers.messages import Option, Reply, Table, Tone, Words
 from handlers.parsing import Choice, IncidentRef, Text, WholeNumber
 from handlers.rules.workflow import LIVE, IncidentState
 from handlers.timeline import timeline
@@ -69,6 +69,7 @@ def show(asked: Show, desk: Desk) -> Reply:
             "text": (*said, *source),
             "buttons": own_buttons(desk, incident, is_worker(desk, desk.asker, incident)),
             "private": True,
+            "tone": Tone.PLAIN,  # the bad tone is for what went wrong with what one asked
             "more": (timeline(desk, incident.ref, _SAID), *_actions(desk, incident)),
         }
     )
