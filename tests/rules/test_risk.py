@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.policy import Level, RiskQuestion, RiskRules
-from handlers.rules.risk import rate, unanswered
+from handlers.rules.risk import Risk, rate, unanswered
 
 RULES = RiskRules(
     questions=(
@@ -18,6 +18,12 @@ RULES = RiskRules(
     medium=4,
     high=8,
 )
+
+
+def risk_of(answers: dict[str, str]) -> Risk:
+    found = rate(RULES, answers)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
@@ -33,12 +39,12 @@ RULES = RiskRules(
     ],
 )
 def test_the_points_of_all_answers_make_the_risk(reach, tried, undone, points, level):
-    risk = rate(RULES, {"reach": reach, "tried": tried, "undone": undone})
+    risk = risk_of({"reach": reach, "tried": tried, "undone": undone})
     assert (risk.points, risk.level) == (points, level)
 
 
 def test_the_heaviest_answer_is_told_first():
-    risk = rate(RULES, {"reach": "several", "tried": "often", "undone": "not at all"})
+    risk = risk_of({"reach": "several", "tried": "often", "undone": "not at all"})
     assert risk.because[0] == ("Undone?", "not at all", 5)
     assert [points for _, _, points in risk.because] == [5, 2, 0]
 
@@ -55,6 +61,6 @@ def test_a_heavier_answer_never_makes_a_change_less_risky(data):
     question = data.draw(st.sampled_from(RULES.questions))
     heavier = max(question.answers, key=lambda answer: question.answers[answer])
     order = list(reversed(Level))  # low, medium, high
-    before, after = rate(RULES, answers), rate(RULES, {**answers, question.key: heavier})
+    before, after = risk_of(answers), risk_of({**answers, question.key: heavier})
     assert order.index(after.level) >= order.index(before.level)
     assert after.points >= before.points
