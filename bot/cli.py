@@ -21,6 +21,7 @@ from bot.checkpoints import CheckpointRefused
 from bot.wiring import House, OldSchema, build, secrets_of
 from config.loading import PolicyErrors, load
 from config.settings import SettingsErrors, read_settings
+from handlers.rules.rotation import first_gap
 from storage.database import StoreUnavailable
 
 app = typer.Typer(
@@ -129,7 +130,7 @@ def check(folder: Annotated[Path | None, typer.Argument(help="A folder of policy
     """Read the settings and the policy, and report every problem by file and line."""
     try:
         settings = read_settings()
-        policy = load(folder or settings.config)
+        policy = load(folder or settings.config, first_gap)
     except (SettingsErrors, PolicyErrors) as error:
         _fail(str(error))
         return

@@ -31,6 +31,7 @@ from config.settings import Settings
 from handlers import registry
 from handlers.dispatch import Dispatcher
 from handlers.rules.ledger import Findings
+from handlers.rules.rotation import first_gap
 from storage import migrations
 from storage.database import Database, StoreUnavailable
 from storage.unit_of_work import Records
@@ -56,7 +57,7 @@ class House:
     @cached_property
     def files(self) -> PolicyFiles:
         """The policy's files; raises PolicyErrors when the first reading finds anything wrong."""
-        files = PolicyFiles(self.settings.config)
+        files = PolicyFiles(self.settings.config, first_gap)
         files.load()
         return files
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from config import waking
 from config.looking import ROOM_IDS, USER_IDS, WORKSPACE_IDS, Draft, Look
 from config.policy import (
     PAUSES,
@@ -41,8 +42,8 @@ MOST_CIRCLES = 20  # each takes a walk over everything
 _HEARERS = ("assignee", "team", "manager", "requester")
 
 
-def check(draft: Draft, report: Report) -> None:
-    """Add to `report` whatever is wrong between the values of a draft."""
+def check(draft: Draft, report: Report, first_gap: waking.FirstGap | None) -> None:
+    """Add to `report` whatever is wrong between the values of a draft; `first_gap` finds the gaps of its rotas."""
     look = Look(draft, report)
     if draft.organisation is not None:
         _check_organisation(draft.organisation, look.within("organisation"))
@@ -69,6 +70,7 @@ def check(draft: Draft, report: Report) -> None:
     _check_circles(managers, "manager", look.within("people"))
     rests_on = {key: service.depends_on for key, service in draft.services.items()}
     _check_circles(rests_on, "depends_on", look.within("services"))
+    waking.check(look, first_gap)
 
 
 def _check_organisation(organisation: Organisation, look: Look) -> None:
@@ -158,6 +160,7 @@ def _check_service(service: Service, look: Look) -> None:
     for index, name in enumerate(service.depends_on):
         look.at("depends_on", index).known("services", name)
     look.at("depends_on").unlike(service.depends_on)
+    look.at("escalation").known("escalations", service.escalation)
 
 
 def _check_calendar(calendar: Calendar, look: Look) -> None:

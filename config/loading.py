@@ -42,6 +42,7 @@ from config.policy import (
     shown,
 )
 from config.reading import MOST_BYTES, Place, PolicyErrors, Problem, Report, Written, read
+from config.waking import FirstGap
 
 __all__ = ["PolicyErrors", "PolicyFiles", "Problem", "load"]
 
@@ -78,8 +79,9 @@ _FILLED_HERE: Mapping[type, frozenset[str]] = {Calendar: frozenset({"closed"})}
 class PolicyFiles:
     """A folder of policy files, and in `policy` the last good one that was read from it (None at first)."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, first_gap: FirstGap | None = None) -> None:
         self.folder = folder
+        self._first_gap = first_gap
         self.policy: Policy | None = None
         self._seen: object = None
 
@@ -87,7 +89,7 @@ class PolicyFiles:
         """Read the folder; raises PolicyErrors, and then `policy` stays what it was."""
         # Looked at before reading: a file that is saved meanwhile counts as changed.
         self._seen = self._look()
-        self.policy = load(self.folder)
+        self.policy = load(self.folder, self._first_gap)
         return self.policy
 
     def changed(self) -> bool:
@@ -112,9 +114,10 @@ class PolicyFiles:
         return found
 
 
-def load(folder: Path) -> Policy:
+def load(folder: Path, first_gap: FirstGap | None = None) -> Policy:
     """The policy that a folder's YAML files say; its `version` is the fingerprint of everything in it.
 
+    Who is on call is decided elsewhere, so whatever finds the gaps of a rota is handed in; without it none is found.
     Raises PolicyErrors with every problem of every file, and nothing else for whatever files hold.
     """
     report = Report()
@@ -144,7 +147,8 @@ def load(folder: Path) -> Policy:
         key: replace(calendar, closed=_closed(calendar, folder, files["calendars"], report))
         for key, calendar in draft.calendars.items()
     }
-    check(draft, report)
+    draft = replace(draft, calendars=calendars)
+    check(draft, report, first_gap)
     if report.problems or draft.organisation is None or draft.access is None:
         raise PolicyErrors(report.problems)
     policy = Policy(
@@ -154,7 +158,7 @@ def load(folder: Path) -> Policy:
         rooms=draft.rooms,
         services=draft.services,
         offerings=draft.offerings,
-        calendars=calendars,
+        calendars=draft.calendars,
         agreements=draft.agreements,
         access=draft.access,
         rotas=draft.rotas,

@@ -99,6 +99,10 @@ class Look:
     def wrong(self, message: str) -> None:
         self._report.add(self.draft.files[self._file], self._place, message)
 
+    def faulty(self, *files: str) -> bool:
+        """Whether anything is wrong in one of these files as far as they were judged."""
+        return any(problem.file == f"{file}.yaml" for problem in self._report.problems for file in files)
+
     def near(self, name: str, known: Iterable[str]) -> str | None:
         return self._report.near(name, known)
 

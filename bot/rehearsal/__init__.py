@@ -16,6 +16,7 @@ from bot.rehearsal.transcript import Transcript
 from config.loading import load
 from config.policy import Policy
 from handlers.rules.moments import parse_when
+from handlers.rules.rotation import first_gap
 from storage import migrations
 from storage.database import Database
 
@@ -26,7 +27,7 @@ _START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 def rehearse(path: Path) -> Transcript:
     """Play a file in a room in memory. Raises NotUnderstood for a bad line, PolicyErrors for a bad policy."""
     script = read(path)
-    policy = load(script.policy or Path(str(files("config"))) / "policies")
+    policy = load(script.policy or Path(str(files("config"))) / "policies", first_gap)
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{Path(folder) / 'rehearsal.db'}")
         try:
