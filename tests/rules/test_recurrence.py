@@ -102,7 +102,7 @@ MOMENTS = st.datetimes(datetime(2019, 12, 1), datetime(2035, 1, 1)).map(lambda a
 @settings(max_examples=500, deadline=None)
 def test_the_occurrences_around_a_moment_are_those_of_the_whole_rule(rule, start, first, length):
     whole = rrulestr(rule, dtstart=start)
-    begins = next(iter(whole), datetime.max)
+    begins = next(iter(whole), FRIDAY.replace(year=9999))
     assume(begins.year < 2040)
     # The library counts from where it begins; the desk's rule begins with its first occurrence.
     whole = rrulestr(rule, dtstart=begins)
