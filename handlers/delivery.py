@@ -47,7 +47,10 @@ SOONEST, LATEST = timedelta(seconds=2), timedelta(minutes=5)
 """The shortest and the longest time between two attempts; it doubles in between."""
 
 RESTS = timedelta(seconds=30)
-"""How long a lane rests once its platform has failed twice running: two probes a minute are enough."""
+"""How long a lane rests once its platform has failed twice running: two probes a minute are enough.
+
+No message waits longer for its platform: the lane spares it, and its return is soon noticed.
+"""
 
 TRIED_FOR: Mapping[str, timedelta] = {
     Kind.PAGE: timedelta(hours=24),
@@ -438,7 +441,8 @@ def _failed(items: Sequence[Item], failure: Failure, now: datetime) -> list[_End
         if is_spent(item, failure, now):
             spent.append(item)
         else:
-            wait = backoff(item.attempts + 1) if failure.after is None else failure.after
+            longest = LATEST if failure.fault else RESTS
+            wait = backoff(item.attempts + 1, longest) if failure.after is None else failure.after
             # An earlier doubt stays: that this attempt failed does not tell how the one before it ended.
             values = {"next_at": now + wait, "in_doubt": item.in_doubt or failure.unknown}
             ends.append(_End("retry", [item], failure.reason, values))
