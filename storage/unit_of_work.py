@@ -7,6 +7,7 @@ from functools import cached_property
 from sqlmodel import Session
 
 from storage.repositories.alerts import Alerts
+from storage.repositories.changes import Changes
 from storage.repositories.clocks import Clocks
 from storage.repositories.copies import Copies
 from storage.repositories.drafts import Drafts
@@ -96,6 +97,11 @@ class Records:
     def incidents(self) -> Incidents:
         """Incidents."""
         return Incidents(self.session)
+
+    @cached_property
+    def changes(self) -> Changes:
+        """Changes and freezes."""
+        return Changes(self.session)
 
     @cached_property
     def clocks(self) -> Clocks:

@@ -2,6 +2,7 @@
 
 from storage.models import (
     alerts,
+    changes,
     console,
     drafts,
     evidence,
@@ -17,6 +18,7 @@ from storage.models import (
 
 __all__ = [
     "alerts",
+    "changes",
     "console",
     "drafts",
     "evidence",
