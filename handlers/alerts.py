@@ -22,8 +22,8 @@ from handlers.access import who_may
 from handlers.declare import Change, Due, Outcome, Standing, command, subject
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, NotFound
-from handlers.listing import PAGE, heading, skipped, turning
-from handlers.messages import Button, Notice, Reply, Table, Tone, ToRoom, Words, facts
+from handlers.listing import PAGE, skipped, turning
+from handlers.messages import Button, Notice, Reply, Table, Tone, ToRoom, Words, counted, facts
 from handlers.parsing import Choice, Free, Named, Reference, WholeNumber, quoted
 from handlers.rules import moments
 from handlers.rules.workflow import LIVE, IncidentState
@@ -456,7 +456,7 @@ def _heartbeat(source: AlertSource, waits_from: datetime) -> Due:
 # Looking
 
 _WHO_LOOKS = {Role.AGENT, Role.RESPONDER, Role.OWNER, Role.MANAGER}
-_WHICH = {"firing": "alerts that fire now", "over": "alerts that are over", "all": "alerts"}
+_WHICH = {"firing": "Firing now", "over": "Over", "all": "In all"}
 
 
 @subject(PREFIX)
@@ -481,9 +481,9 @@ def list_alerts(asked: List, desk: Desk) -> Reply:
     )
     line = f"alert list {asked.state}" + (f" source:{asked.source}" if asked.source else "")
     return Reply(
-        title=heading(total, _WHICH[asked.state], None, asked.page),
+        title=f"{_WHICH[asked.state]}: {counted(total, 'alert')}",
         table=Table(
-            columns=("Alert", "What", "Source", "Since", "Told", "Incident"),
+            columns=("Alert", "What", "State", "Source", "Since", "Told", "Incident"),
             rows=tuple(_row(desk, each) for each in found),
             empty="Nothing fires." if asked.state == "firing" else "Nothing here.",
         ),
@@ -541,6 +541,7 @@ def _row(desk: Desk, alert: Alert) -> tuple[Words, ...]:
     return (
         (alert.ref,),
         (alert.title,),
+        (alert.state,),
         (_source_name(desk, alert.source),),
         (desk.at(alert.since, relative=True) or "",),
         (f"{alert.count}×",),

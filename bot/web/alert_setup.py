@@ -7,7 +7,8 @@ from bot.web.alerts import SIGNATURE, TIMESTAMP, address, purpose, signing
 from config.policy import AlertKind, AlertSource
 
 _ALERTMANAGER = """\
-# in alertmanager.yml; then let a route name the receiver `deskbell`
+# in alertmanager.yml, with a route that names it, such as
+# route: {{receiver: deskbell, group_by: [alertname]}}
 receivers:
   - name: deskbell
     webhook_configs:
@@ -19,7 +20,8 @@ receivers:
 """
 
 _PAGERDUTY = """\
-# Alertmanager, in alertmanager.yml; then let a route name the receiver `deskbell-events`
+# Alertmanager, in alertmanager.yml, with a route that names it, such as
+# route: {{receiver: deskbell-events, group_by: [alertname]}}
 receivers:
   - name: deskbell-events
     pagerduty_configs:
@@ -85,9 +87,9 @@ def instructions(source: AlertSource, desk: str, tokens: Tokens) -> str:
         "signature": SIGNATURE,
         "severity": _SEVERITY,
     }
-    told = [f"Address  {known['url']}", f"Token    {known['token']}"]
-    told += [f"Secret   {known['secret']}"] if source.signed else []
-    return "\n".join([*told, "", _template(source).format(**known)])
+    told = [f"# address  {known['url']}", f"# token    {known['token']}"]
+    told += [f"# secret   {known['secret']}"] if source.signed else []
+    return "\n".join([*told, "#", _template(source).format(**known)]).rstrip()
 
 
 def _template(source: AlertSource) -> str:

@@ -70,8 +70,7 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
 
 def snippet(printed: str) -> dict[str, list[object]]:
     """What the desk says is to be pasted into alertmanager.yml, as it stands."""
-    pasted = printed[printed.index("receivers:") :].split("\n\n", maxsplit=1)[0]
-    found = yaml.safe_load(pasted)
+    found = yaml.safe_load(printed.split("\n\n", maxsplit=1)[0])
     assert isinstance(found, dict)
     return found
 

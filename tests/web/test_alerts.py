@@ -337,11 +337,11 @@ async def test_responders_see_what_fires_and_who_told_so(monitored: Monitored):
     await monitored.accept("scripts", {"title": "The fan stands still", "key": "fan"})
     await monitored.accept("scripts", {"title": "The fan turns", "key": "fan", "state": "ok"})
     listed = monitored.talk.say("oncall", "alert list")
-    assert listed.title == "2 of alerts that fire now"
+    assert listed.title == "Firing now: 2 alerts"
     assert listed.table is not None
     assert [row[0] for row in listed.table.rows] == [("ALT-2",), ("ALT-1",)]
-    assert monitored.talk.say("oncall", "alert list over").title == "1 of alerts that are over"
-    assert monitored.talk.say("oncall", "alert list all source:scripts").title == "1 of alerts"
+    assert monitored.talk.say("oncall", "alert list over").title == "Over: 1 alert"
+    assert monitored.talk.say("oncall", "alert list all source:scripts").title == "In all: 1 alert"
     shown = monitored.talk.say("oncall", "alert show ALT-1")
     assert shown.title == "ALT-1 · Disk on host-7:9100"
     assert [each.line for each in shown.buttons] == ["incident show INC-1"]
