@@ -8,7 +8,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -73,6 +73,8 @@ async def _task(work: Callable[[], Awaitable[None]], name: str, parting: float =
     At the end it is cancelled, after the seconds that it may take to finish by itself.
     """
 
+    over = False
+
     async def watched() -> None:
         pause = 1.0
         while True:
@@ -83,6 +85,8 @@ async def _task(work: Callable[[], Awaitable[None]], name: str, parting: float =
                 _log.warning("a part cannot work now and is started again", part=name, why=str(error))
             except Exception:  # noqa: BLE001 - whatever ended one part, the others go on and it begins anew
                 _log.exception("a part failed and is started again", part=name)
+            if over:
+                return  # what failed was its tidying up, and the word to end was lost with it
             await asyncio.sleep(pause)
             pause = min(pause * 2, 30.0)
 
@@ -92,6 +96,7 @@ async def _task(work: Callable[[], Awaitable[None]], name: str, parting: float =
     finally:
         if parting:
             await asyncio.wait([task], timeout=parting)
+        over = True
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
@@ -186,28 +191,39 @@ async def _connect(adapter: Adapter) -> None:
 
 
 async def _hold_gateway(house: House) -> None:
-    """Exactly one process holds the Discord gateway, by a lease; when it dies another takes it within 30 s."""
+    """Exactly one process holds the Discord gateway, by a lease; when it dies another takes it within 30 s.
+
+    While the store is away nobody can take the lease, so whoever has it keeps listening until it runs out.
+    """
     adapter = house.adapters["discord"]
-    held = False
+    held_until: datetime | None = None
     try:
         while True:
-            mine = await asyncio.to_thread(_take_lease, house)
-            if mine and not held:
+            now = house.clock.now()
+            try:
+                mine = await asyncio.to_thread(_take_lease, house, now)
+            except StoreUnavailable as error:
+                _log.warning("the lease of the gateway cannot be renewed", why=str(error))
+                mine, until = held_until is not None and now < held_until, held_until
+            else:
+                until = now + _GATEWAY_LEASE
+            if mine and held_until is None:
                 await adapter.start()
-            if held and not mine:
+            if held_until is not None and not mine:
                 await adapter.stop()
-            held = mine
+            held_until = until if mine else None
             await asyncio.sleep(_GATEWAY_LEASE.total_seconds() / 3)
     finally:
         # Without the gateway it may still have signed in, to send.
         await adapter.stop()
-        if held:
-            await asyncio.to_thread(_release_lease, house)
+        if held_until is not None:
+            with contextlib.suppress(StoreUnavailable):  # then it runs out by itself
+                await asyncio.to_thread(_release_lease, house)
 
 
-def _take_lease(house: House) -> bool:
+def _take_lease(house: House, now: datetime) -> bool:
     with house.database.writing() as session:
-        return Records(session).leases.take(_GATEWAY, house.holder, house.clock.now(), _GATEWAY_LEASE)
+        return Records(session).leases.take(_GATEWAY, house.holder, now, _GATEWAY_LEASE)
 
 
 def _release_lease(house: House) -> None:

@@ -82,6 +82,10 @@ class PostgresServer:
             "initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync",
             "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
         )  # fmt: skip
+        self.resume()
+
+    def resume(self) -> None:
+        """Start the server again on the data that it has."""
         options = " ".join(f"-c {name}={value!r}" for name, value in SETTINGS.items())
         log = self._folder / "log"
         self._program("pg_ctl", "start", "--wait", f"--log={log}", f"--options=-k {self._folder} {options}")

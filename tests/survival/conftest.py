@@ -29,7 +29,7 @@ def sized(small: int, full: int) -> int:
 
 def on(store: str) -> pytest.MarkDecorator:
     """On both stores in `make survive`; in `make test` on the one that tells more."""
-    return pytest.mark.parametrize("url", ["sqlite", "postgresql"] if FULL else [store], indirect=True)
+    return pytest.mark.parametrize("kind", ["sqlite", "postgresql"] if FULL else [store])
 
 
 @pytest.fixture(autouse=True)
@@ -67,19 +67,20 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def url(request: pytest.FixtureRequest, folder: Path, sqlite_template: bytes) -> Iterator[str]:
-    """An empty store with every table."""
-    if request.param == "sqlite":
+def url(kind: str, request: pytest.FixtureRequest, folder: Path, sqlite_template: bytes) -> Iterator[str]:
+    """An empty store with every table, of the kind that `on` names."""
+    if kind == "sqlite":
         path = folder / "desk.db"
         path.write_bytes(sqlite_template)
         yield f"sqlite:///{path}"
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    with server.database(server.template("desk", _prepare)) as found:
+    with server.database(server.template("desk", prepare)) as found:
         yield found
 
 
-def _prepare(url: str) -> None:
+def prepare(url: str) -> None:
+    """Make the tables."""
     database = Database(url)
     migrations.upgrade(database)
     database.close()

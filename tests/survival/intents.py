@@ -19,12 +19,15 @@ _WORDS = count(1)
 
 @dataclass(eq=False)
 class Ask:
-    """Somebody asks something by a message to the desk on Slack. `word` is nobody else's."""
+    """Somebody asks something by a message to the desk on Slack. `word` is nobody else's.
+
+    `statuses` are the answers that Slack got, 0 for none at all.
+    """
 
     world: World
     person: str
     word: str = field(default_factory=lambda: f"word{next(_WORDS)}x")
-    tries: int = 0
+    statuses: list[int] = field(default_factory=list)
     acknowledged: bool = False
 
     def __post_init__(self) -> None:
@@ -34,9 +37,9 @@ class Ask:
 
     def say(self) -> None:
         """Deliver it once (more)."""
-        sent = self.world.slack.event(self._event, event_id=f"Ev-{self.word}", retry=self.tries)
-        self.tries += 1
-        self.acknowledged = self.world.far.do(sent).status == 200
+        sent = self.world.slack.event(self._event, event_id=f"Ev-{self.word}", retry=len(self.statuses))
+        self.statuses.append(self.world.far.do(sent).status)
+        self.acknowledged = self.statuses[-1] == 200
 
 
 @dataclass(eq=False)
