@@ -22,6 +22,7 @@ CANARIES = {
     "SLACK_BOT_TOKEN": "xoxb-canary-bot-1234567890",
     "SLACK_SIGNING_SECRET": "canary signing secret",
     "DISCORD_TOKEN": "canary.discord.token",
+    "DESKBELL_SECRET": "canary secret, from which tokens are made",
 }
 """A secret in every setting that takes one; the database's password has a test of its own."""
 
