@@ -11,14 +11,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from config.loading import NAMED, WHOLE, PolicyErrors, PolicyFiles
-from tests.policy_files.writing import RIGHT, write
+from handlers.rules.rotation import first_gap
+from tests.policy_files.writing import ON_CALL, RIGHT, write
 
 EXAMPLE = Path(str(files("config"))) / "policies"
 
 
 def loads(folder: Path) -> None:
     """A policy, or PolicyErrors with lines that say what to do; anything else is a defect."""
-    answer = PolicyFiles(folder).reload()
+    answer = PolicyFiles(folder, first_gap).reload()
     if isinstance(answer, PolicyErrors):
         assert answer.problems
         assert all(problem.line >= 1 and len(problem.message) < 1000 for problem in answer.problems)
@@ -39,22 +40,24 @@ NAMES = st.sampled_from([f"{name}.yaml" for name in (*WHOLE, *NAMED)])
 @example("people.yaml", b"a: *a\n")
 @example("people.yaml", b"? &k\n: *k\n")
 def test_any_bytes_are_read_or_refused(tmp_path, name, content):
-    loads(write(tmp_path, {**RIGHT, "access.yaml": "", name: content}))
+    loads(write(tmp_path, {**RIGHT, **ON_CALL, "access.yaml": "", name: content}))
 
 
 @FOLDER_ONCE
 @given(NAMES, st.text(st.sampled_from("abk:-?#&*!|>'\"{}[],%@` \n\t~019.é\u2028"), max_size=200))
 def test_any_text_in_the_letters_of_yaml_is_read_or_refused(tmp_path, name, text):
-    loads(write(tmp_path, {**RIGHT, "access.yaml": "", name: text}))
+    loads(write(tmp_path, {**RIGHT, **ON_CALL, "access.yaml": "", name: text}))
 
 
 TEXTS = """ann bob desk hall help mail box office always standard manager @help @nobody #desk slack discord
 slack:T0123456789 C0123456789 4h 2d 0s 1h30m 09:00 17:00 24:00 mon P1 P9 resolve respond yes no choice
 date 2026-01-01 2026-13-01 Europe/Berlin DE BE 0 1 -1 3.5 nan inf 99999999999999999999
-closed.ics ~"""
+closed.ics ~ rota:day daily weekly sms ntfy webhook mail chat +4930123456 https://example.org/page
+day closing first incident SEV1 SEV4 high low lead communications alertmanager generic"""
 INNER = """promise within calendar goal warn_at days opens closes of need on_deadline kind label options
 only_if at_most country region own feed platform workspace user warning breach title agent
-staff ann desk P1 P2"""
+staff ann desk P1 P2 people starts turn hours closed_days_of notify wait way to after high medium low
+SEV1 SEV3 page ack_lapses roles state resolved"""
 FIELDS = {field.name for shape in (*WHOLE.values(), *NAMED.values()) for field in fields(shape)}
 WORDS = st.sampled_from(TEXTS.split()) | st.text(max_size=8)
 KEYS = st.sampled_from(sorted(FIELDS | set(INNER.split())))
@@ -68,7 +71,9 @@ VALUES = st.recursive(
 @FOLDER_ONCE
 @given(st.dictionaries(NAMES, st.dictionaries(KEYS | WORDS, VALUES, max_size=4), min_size=1, max_size=3))
 def test_any_values_in_any_place_are_read_or_refused(tmp_path, said):
-    loads(write(tmp_path, {**RIGHT, "access.yaml": "", **{n: yaml.safe_dump(said[n]) for n in said}}))
+    loads(
+        write(tmp_path, {**RIGHT, **ON_CALL, "access.yaml": "", **{n: yaml.safe_dump(said[n]) for n in said}})
+    )
 
 
 @settings(FOLDER_ONCE, max_examples=60)

@@ -10,9 +10,18 @@ import yaml
 
 from config.loading import PolicyErrors, load
 from config.reading import MOST_ALIASES, MOST_BYTES
-from tests.policy_files.writing import RIGHT, write
+from handlers.rules.rotation import first_gap
+from tests.policy_files.writing import ON_CALL, RIGHT, write
 
-WRITTEN = yaml.safe_load((Path(__file__).parent / "faults.yaml").read_text(encoding="utf-8"))
+BASES: Mapping[str, Mapping[str, str]] = {
+    "faults.yaml": RIGHT,
+    "faults_on_call.yaml": {**RIGHT, **ON_CALL},
+}
+WRITTEN = [
+    pytest.param(right, case, id=case["fault"])
+    for file, right in BASES.items()
+    for case in yaml.safe_load((Path(__file__).parent / file).read_text(encoding="utf-8"))
+]
 
 # Ten values, and nine times as many with each line that follows.
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -67,14 +76,14 @@ MADE: Mapping[str, tuple[str | bytes, str]] = {
 
 def faults(folder: Path) -> list[str]:
     with pytest.raises(PolicyErrors) as caught:
-        load(folder)
+        load(folder, first_gap)
     return [str(problem) for problem in caught.value.problems]
 
 
-@pytest.mark.parametrize("case", WRITTEN, ids=lambda case: case["fault"])
-def test_a_fault_in_a_file_is_told_by_its_line_and_nothing_else_is(case, tmp_path):
-    text = case["instead"] if "instead" in case else RIGHT[case["file"]] + case["added"]
-    assert faults(write(tmp_path, {case["file"]: text})) == [case["told"]]
+@pytest.mark.parametrize(("right", "case"), WRITTEN)
+def test_a_fault_in_a_file_is_told_by_its_line_and_nothing_else_is(right, case, tmp_path):
+    text = case["instead"] if "instead" in case else right[case["file"]] + case["added"]
+    assert faults(write(tmp_path, {**right, case["file"]: text})) == [case["told"]]
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -91,6 +100,7 @@ def test_a_million_columns_are_refused(tmp_path):
 
 def test_the_policy_that_the_faults_are_made_from_is_right(tmp_path):
     assert load(write(tmp_path, {})).people["bob"].manager == "ann"
+    assert load(write(tmp_path, ON_CALL), first_gap).incidents is not None
 
 
 def test_problems_of_several_files_are_told_together_in_the_order_of_files_and_lines(tmp_path):

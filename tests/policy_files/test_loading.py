@@ -13,14 +13,15 @@ from config.closed_days import FIRST_YEAR, LAST_YEAR
 from config.loading import NAMED, WHOLE, PolicyErrors, PolicyFiles, load
 from config.policy import FieldKind, OnDeadline, Policy, Priority, Promise, Role
 from config.public_holidays import public_holidays
-from tests.policy_files.writing import RIGHT, write
+from handlers.rules.rotation import first_gap
+from tests.policy_files.writing import ON_CALL, RIGHT, write
 
 EXAMPLE = Path(str(files("config"))) / "policies"
 
 
 @pytest.fixture(scope="module")
 def example_policy() -> Policy:
-    return load(EXAMPLE)
+    return load(EXAMPLE, first_gap)
 
 
 # What files say ------------------------------------------------------------------------------------
@@ -117,6 +118,100 @@ def test_an_agreement_may_make_one_promise_in_two_calendars(tmp_path):
     )
     targets = load(write(tmp_path, {"agreements.yaml": text})).agreements["standard"].targets
     assert [target.within for target in targets] == [{Priority.P1: 86400}, {Priority.P2: 57600}]
+
+
+@pytest.mark.parametrize(
+    ("name", "added"),
+    [
+        # nobody on call at night, as declared
+        (
+            "rotas.yaml",
+            (
+                "shop:\n  name: Shop\n  zone: UTC\n  room: desk\n  gaps: yes\n  layers:\n"
+                "    - {people: ann, starts: 2026-01-05 09:00, hours: [{days: mon, opens: 09:00, closes: 10:00}]}\n"
+            ),
+        ),
+        # a layer beneath one that has hours, or that begins later; somebody with two turns
+        (
+            "rotas.yaml",
+            (
+                "shop:\n  name: Shop\n  zone: UTC\n  room: desk\n  layers:\n"
+                "    - {people: [ann, bob, ann], starts: 2026-01-05 09:00}\n"
+                "    - {people: bob, starts: 2026-01-05 09:00, hours: [{days: mon, opens: 09:00, closes: 10:00}]}\n"
+                "    - {people: ann, starts: 2026-06-01 09:00}\n"
+            ),
+        ),
+        # the same people twice one after the other, a room alone, the fallback in a level
+        (
+            "escalations.yaml",
+            'slow:\n  name: Slow\n  levels: [{notify: "#desk"}, {notify: ann}, {notify: ann}]\n  fallback: ann\n',
+        ),
+        # a matrix that knows one severity only
+        (
+            "incidents.yaml",
+            "severity:\n  high: &row {high: SEV2, medium: SEV2, low: SEV2}\n  medium: *row\n  low: *row\n",
+        ),
+        # every way to wake a person
+        (
+            "people.yaml",
+            (
+                "eve:\n  name: Eve\n  contacts:\n    - {way: chat}\n    - {way: mail, to: eve@example.org}\n"
+                "    - {way: sms, to: +4930123456, after: 1m}\n    - {way: sms, to: +4930123456, after: 9m}\n"
+                "    - {way: ntfy, to: eve_9-topic}\n    - {way: ntfy, to: 'https://ntfy.example.org/eve'}\n"
+                "    - {way: webhook, to: 'https://example.org:8443/page?of=eve'}\n"
+            ),
+        ),
+        # signed by those who can sign, mapped where nobody knows the shape
+        (
+            "alerts.yaml",
+            (
+                "logs:\n  name: Logs\n  kind: grafana\n  service: mail\n  signed: yes\n"
+                "disk:\n  name: Disk\n  kind: generic\n  service: mail\n  signed: yes\n  mapping: {key: id}\n"
+            ),
+        ),
+    ],
+)
+def test_what_wakes_people_may_be_said_in_many_ways(name, added, tmp_path):
+    right = {**RIGHT, **ON_CALL}
+    load(write(tmp_path, {**right, name: right[name] + added}), first_gap)
+
+
+@pytest.mark.parametrize(
+    "person",
+    [
+        "email: ann@example.org",
+        "accounts: [{platform: slack, workspace: T0123456789, user: U0123456789}]",
+        "contacts: [{way: sms, to: +4930123456}]",
+        "contacts: [{way: chat}, {way: mail, to: ann@example.org}]",
+    ],
+)
+def test_one_way_that_works_is_enough_for_somebody_on_call(person, tmp_path):
+    text = f"ann:\n  name: Ann\n  {person}\nbob:\n  name: Bob\n  email: bob@example.org\n"
+    load(write(tmp_path, {**ON_CALL, "people.yaml": text}), first_gap)
+
+
+def test_alerts_need_to_know_what_becomes_of_an_incident(tmp_path):
+    write(tmp_path, ON_CALL)
+    (tmp_path / "incidents.yaml").unlink()
+    with pytest.raises(PolicyErrors) as caught:
+        load(tmp_path)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "alerts.yaml:1: needs incidents.yaml beside it; write that file or take this one out"
+    ]
+
+
+def test_a_rota_among_faults_is_not_searched_for_gaps(tmp_path):
+    text = ON_CALL["rotas.yaml"] + (
+        "shop:\n  name: Shop\n  zone: Marz\n  room: desk\n  layers: [{people: ann, starts: 2026-01-05 09:00,\n"
+        "    hours: [{days: mon, opens: 09:00, closes: 09:00}], closed_days_of: nowhere}]\n"
+    )
+    with pytest.raises(PolicyErrors) as caught:
+        load(write(tmp_path, {**ON_CALL, "rotas.yaml": text}), first_gap)
+    assert [problem.key for problem in caught.value.problems] == [
+        "shop.zone",
+        "shop.layers.1.closed_days_of",
+        "shop.layers.1.hours.1",
+    ]
 
 
 # Closed days ---------------------------------------------------------------------------------------
