@@ -11,6 +11,7 @@ from handlers.desk import Desk
 from handlers.errors import UnknownCommand
 from handlers.messages import Button, Reply, Style, Table, Words, counted, facts
 from handlers.parsing import Text, near
+from handlers.rules.rotation import holder
 from handlers.rules.workflow import UNFINISHED, RequestState
 from storage.models.requests import Request
 
@@ -105,7 +106,7 @@ def _explain(one: Declared) -> Reply:
 
 @command("desk home", params=Home)
 def home(asked: Home, desk: Desk) -> Reply:
-    """See what is open of yours and what waits for you."""
+    """See what is open of yours, what waits for you, and who is on call."""
     records = desk.records.requests
     mine, total = records.listed(
         states=(*UNFINISHED, RequestState.FULFILLED), requester=desk.asker.key, at_most=_SHOWN
@@ -117,6 +118,8 @@ def home(asked: Home, desk: Desk) -> Reply:
         sections.append(_section(desk, f"In your hands ({held_total})", held, ""))
     if waiting:
         sections.append(_decisions(desk, waiting))
+    if desk.policy.rotas:
+        sections.append(_on_call(desk))
     return Reply(
         title=f"Hello, {desk.asker.name}",
         text=("Here is what is yours. Everything can also be typed: `desk help` shows how.",),
@@ -136,6 +139,19 @@ def _decisions(desk: Desk, refs: Sequence[str]) -> Reply:
         title=f"Waiting for your decision ({len(refs)})",
         table=Table(columns=("What",), rows=tuple(((desk.look(ref).card.title,),) for ref in shown)),
         buttons=tuple(Button(label=f"Show {ref}", line=ref) for ref in shown[:3]),
+    )
+
+
+def _on_call(desk: Desk) -> Reply:
+    rows: list[tuple[Words, ...]] = []
+    for key, rota in desk.policy.rotas.items():
+        overrides = desk.records.oncall.overrides(key, desk.now, desk.now)
+        cover = holder(rota, desk.policy.calendars, overrides, desk.now)
+        rows.append(((rota.name,), (desk.directory.who_is(cover.person),) if cover else ("nobody",)))
+    return Reply(
+        title="On call now",
+        table=Table(columns=("Rota", "Who"), rows=tuple(rows)),
+        buttons=(Button(label="Until when?", line="oncall who"),),
     )
 
 

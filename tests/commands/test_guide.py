@@ -94,14 +94,14 @@ def test_home_shows_what_is_yours_what_you_hold_and_what_waits_for_you(talk: Tal
     talk.say("agent", "request take REQ-2")
     home = talk.say("staff", "desk home")
     assert (home.title, [section.title for section in home.more]) == (
-        "Hello, Sam Staff", ["Your open requests (2)"],
+        "Hello, Sam Staff", ["Your open requests (2)", "On call now"],
     )  # fmt: skip
     assert [row[0] for row in table(home.more[0])] == ["REQ-2", "REQ-1"]
     assert [section.title for section in talk.say("manager", "desk home").more] == [
-        "Your open requests (0)", "Waiting for your decision (1)",
+        "Your open requests (0)", "Waiting for your decision (1)", "On call now",
     ]  # fmt: skip
     assert [section.title for section in talk.say("agent", "desk home").more] == [
-        "Your open requests (0)", "In your hands (1)",
+        "Your open requests (0)", "In your hands (1)", "On call now",
     ]  # fmt: skip
     assert flat(talk.say("agent", "desk home").more[0].table.empty) == "You have asked for nothing."  # type: ignore[union-attr]
 
@@ -116,9 +116,21 @@ def test_home_counts_what_is_fulfilled_until_it_is_confirmed(quick_talk: Talk) -
 
 def test_home_is_quiet_about_what_others_wait_for(quick_talk: Talk) -> None:
     quick_talk.say("manager", "request new vpn-access abroad:no")
-    assert quick_talk.say("owner", "desk home").more[-1].title == "Waiting for your decision (1)"
-    home = quick_talk.say("staff", "desk home")
-    assert (home.title, len(home.more)) == ("Hello, Sam Staff", 1)
+    titles = [section.title for section in quick_talk.say("owner", "desk home").more]
+    assert "Waiting for your decision (1)" in titles
+    titles = [section.title for section in quick_talk.say("staff", "desk home").more]
+    assert titles == ["Your open requests (0)", "On call now"]
+
+
+def test_home_shows_who_is_on_call_now_overrides_included(quick_talk: Talk) -> None:
+    def on_call() -> list[list[str]]:
+        return table(quick_talk.say("staff", "desk home").more[-1])
+
+    assert on_call() == [["Platform on call", "Oli Oncall"], ["Service desk", "Alex Agent"]]
+    quick_talk.say("manager", "oncall override platform @backup now 2h")
+    assert on_call()[0] == ["Platform on call", "Bo Backup"]
+    quick_talk.wait(hours=9)
+    assert on_call() == [["Platform on call", "Oli Oncall"], ["Service desk", "nobody"]]
 
 
 def test_a_decision_is_shown_however_much_else_waits(quick_talk: Talk) -> None:
