@@ -165,7 +165,8 @@ class Reference:
     input: FieldInput = FieldInput.LINE
 
     def fits(self, text: str) -> bool:
-        return reference(text) is not None
+        found = reference(text)
+        return found is not None and (not self.prefix or found.startswith(f"{self.prefix}-"))
 
     def read(self, text: str, reading: Reading) -> str:
         found = reference(text) or (f"{self.prefix}-{int(text)}" if re.fullmatch(r"\d{1,9}", text) else None)

@@ -211,7 +211,7 @@ def card(desk: Desk, problem: Problem) -> Reply:
     state = ProblemState(problem.state)
     return Reply(
         title=f"{problem.ref} · {problem.title}",
-        tone=Tone.GOOD if state not in UNSOLVED else Tone.WAITING,
+        tone=Tone.PLAIN if state in UNSOLVED else Tone.GOOD,
         facts=_facts(desk, problem, actions),
         buttons=tuple(_buttons(problem)),
         subject=problem.ref,

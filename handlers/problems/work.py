@@ -124,11 +124,16 @@ class AskEffect:
 
 
 @dataclass(frozen=True)
-class OfAction:
+class ActionAgreed:
     """For example: problem action-agreed PRB-1 ACT-1"""
 
     problem: ProblemRef
     action: Annotated[str, Reference("ACT")]
+
+
+@dataclass(frozen=True)
+class ActionCompleted(ActionAgreed):
+    """For example: problem action-completed PRB-1 ACT-1"""
 
 
 @command("problem open", params=Open, evidences=("IRP SP 3.1", "CAR SP 1.1"))
@@ -311,19 +316,21 @@ def reopen(asked: Reopen, desk: Desk) -> Outcome:
     return done(desk, problem, title, [reopened], text=asked.because, undue=undue)
 
 
-@command("problem action-agreed", params=OfAction, evidences=("IRP SP 3.3",), desk_only=True)
-def action_agreed(asked: OfAction, desk: Desk) -> Outcome:
+@command("problem action-agreed", params=ActionAgreed, evidences=("IRP SP 3.3",), desk_only=True)
+def action_agreed(asked: ActionAgreed, desk: Desk) -> Outcome:
     """Note on the problem that somebody owes an action for it."""
     return _of_action(desk, asked, "action_approved")
 
 
-@command("problem action-completed", params=OfAction, evidences=("IRP SP 3.3", "CAR SP 2.1"), desk_only=True)
-def action_completed(asked: OfAction, desk: Desk) -> Outcome:
+@command(
+    "problem action-completed", params=ActionCompleted, evidences=("IRP SP 3.3", "CAR SP 2.1"), desk_only=True
+)
+def action_completed(asked: ActionCompleted, desk: Desk) -> Outcome:
     """Note on the problem that an action for it is done."""
     return _of_action(desk, asked, "action_completed")
 
 
-def _of_action(desk: Desk, asked: OfAction, verb: str) -> Outcome:
+def _of_action(desk: Desk, asked: ActionAgreed, verb: str) -> Outcome:
     problem = find(desk, asked.problem, for_change=True)
     action = desk.records.actions.get(int(asked.action.partition("-")[2]))
     if action is None or action.subject != problem.ref:

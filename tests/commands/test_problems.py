@@ -214,6 +214,12 @@ def test_the_problems_of_a_ticket_are_found_from_it(talk: Talk) -> None:
         assert Records(session).problems.of("REQ-2") == []
 
 
+def test_in_the_thread_of_a_problem_another_ticket_is_not_taken_for_it(talk: Talk) -> None:
+    ref = open_problem(talk)
+    talk.say("staff", "request new question why? anyway:yes")
+    assert talk.say("agent", "problem link REQ-2", thread=ref).title == f"REQ-2 belongs to {ref} now"
+
+
 def test_in_the_thread_of_a_ticket_its_problem_is_opened_with_it(talk: Talk) -> None:
     talk.say("staff", "request new question the printer gives blank pages")
     opened = talk.say("agent", "problem open Blank pages service:help", thread="REQ-1")
