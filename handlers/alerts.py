@@ -152,15 +152,14 @@ def receive(asked: Receive, desk: Desk) -> Outcome:
 def settle(asked: Settle, desk: Desk) -> Outcome:
     """Join the alerts that led to a new incident to it."""
     alert = _find(desk, asked.alert)
-    incident = desk.records.incidents.of_alert(alert.ref)
+    incident = desk.records.alerts.led_to(alert.ref)
     if incident is None:
         raise NotFound(f"{alert.ref} led to no incident.")
     together = desk.records.alerts.unlinked(alert.source, alert.bundle)
     for each in together:
-        each.incident = incident.number
-    desk.records.alerts.save()
+        each.incident = incident
     return Outcome(
-        reply=Reply(title=f"{alert.ref} is in {incident.ref}"),
+        reply=Reply(title=f"{alert.ref} is in INC-{incident}"),
         changes=[_change("fired", each) for each in together],
     )
 
@@ -245,7 +244,7 @@ class _Intake:
         self._desk = desk
         self._source = source
         self._alerts = desk.records.alerts
-        self._rows = dict(self._alerts.by_key(source.key, {_SILENCE, *keys}))
+        self._rows = self._alerts.by_key(source.key, {_SILENCE, *keys})
         self._incidents: dict[int, Incident] = {}
         self._homeless: dict[str, list[Alert]] = {}
         self._joined: dict[int, list[Alert]] = {}
@@ -288,7 +287,8 @@ class _Intake:
             self._find_home(bundle, rows)
         for number, rows in self._joined.items():
             self._welcome(self._incidents[number], rows)
-        self._alerts.save()
+        if self._eased:
+            self._alerts.save()
         for number, by_itself in self._eased.items():
             self._ease(self._incidents[number], by_itself)
         return Outcome(reply=Reply(title="Received"), changes=self._changes, follow=self._follow)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
@@ -10,16 +10,42 @@ from sqlmodel import Session, col
 from sqlmodel import select as select_models
 
 from storage.models.alerts import Alert, HeardSource, RejectedAlert
+from storage.models.incidents import Incident
 from storage.statements import Prepared
 
 FIRING = "firing"
 OVER = "over"
 
 _source = HeardSource.metadata.tables["alert_source"]
+_alert = Alert.metadata.tables["alert"]
+_incident = Incident.metadata.tables["incident"]
+
+# Asked for every alert that comes in, and alerts come in crowds.
 _HEAR = Prepared(
     update(_source)
     .where(_source.c.key == bindparam("wanted"))
     .values(heard_at=bindparam("now", type_=_source.c.heard_at.type), waits_from=bindparam("now"))
+)
+_OF_SOURCE = _alert.c.source == bindparam("wanted")
+_BY_KEY = Prepared(select(_alert.c.number).where(_OF_SOURCE, _alert.c.key == bindparam("key")))
+_NEWEST = select(func.max(_alert.c.incident)).where(_OF_SOURCE)
+_OF_BUNDLE = Prepared(_NEWEST.where(_alert.c.bundle == bindparam("bundle")))
+_OF_STORM = Prepared(_NEWEST.where(_alert.c.storm))
+_SINCE = Prepared(
+    select(func.count(_alert.c.incident.distinct())).where(
+        _OF_SOURCE, _alert.c.since > bindparam("instant", type_=_alert.c.since.type), _alert.c.key != ""
+    )
+)
+_LED_TO = Prepared(select(func.max(_incident.c.number)).where(_incident.c.alert == bindparam("ref")))
+_UNLINKED = Prepared(
+    select(_alert.c.number)
+    .where(
+        _OF_SOURCE,
+        _alert.c.bundle == bindparam("bundle"),
+        _alert.c.incident.is_(None),
+        _alert.c.state == FIRING,
+    )
+    .order_by(_alert.c.number)
 )
 
 
@@ -49,62 +75,49 @@ class Alerts:
         """One alert."""
         return self._session.get(Alert, number)
 
-    def by_key(self, source: str, keys: Collection[str]) -> Mapping[str, Alert]:
+    def by_key(self, source: str, keys: Iterable[str]) -> dict[str, Alert]:
         """A source's alerts with these keys."""
-        wanted = select_models(Alert).where(col(Alert.source) == source, col(Alert.key).in_(list(keys)))
-        return {row.key: row for row in self._session.exec(wanted)}
+        numbers = {key: _BY_KEY.value(self._session, wanted=source, key=key) for key in keys}
+        found = {key: self.get(number) for key, number in numbers.items() if number is not None}
+        return {key: row for key, row in found.items() if row is not None}
 
     def add(self, row: Alert) -> None:
-        """Write a new alert."""
+        """Note a new alert; it is written with whatever is written next."""
         self._session.add(row)
-        self._session.flush()
 
     def save(self) -> None:
-        """Write what was changed on rows that were read."""
+        """Write what is new and what was changed on rows that were read."""
         self._session.flush()
 
     def incident_of_bundle(self, source: str, bundle: str) -> int | None:
         """The newest incident of what a source sends together."""
-        return self._session.scalar(
-            select(func.max(col(Alert.incident))).where(
-                col(Alert.source) == source, col(Alert.bundle) == bundle
-            )
-        )
+        found: int | None = _OF_BUNDLE.value(self._session, wanted=source, bundle=bundle)
+        return found
 
     def incident_of_storm(self, source: str) -> int | None:
         """The newest incident that a source's alerts shared because they were so many."""
-        return self._session.scalar(
-            select(func.max(col(Alert.incident))).where(col(Alert.source) == source, col(Alert.storm))
-        )
+        found: int | None = _OF_STORM.value(self._session, wanted=source)
+        return found
 
     def incidents_since(self, source: str, since: datetime) -> int:
         """To how many incidents a source's alerts belong that began to fire after an instant."""
-        return (
-            self._session.scalar(
-                select(func.count(col(Alert.incident).distinct())).where(
-                    col(Alert.source) == source, col(Alert.since) > since, col(Alert.key) != ""
-                )
-            )
-            or 0
-        )
+        return int(_SINCE.value(self._session, wanted=source, instant=since))
+
+    def led_to(self, ref: str) -> int | None:
+        """The newest incident that an alert opened."""
+        found: int | None = _LED_TO.value(self._session, ref=ref)
+        return found
+
+    def unlinked(self, source: str, bundle: str) -> Sequence[Alert]:
+        """What a source sent together and belongs to no incident yet, in the order in which it came."""
+        self.save()
+        numbers = [row[0] for row in _UNLINKED.rows(self._session, wanted=source, bundle=bundle)]
+        return [row for row in map(self.get, numbers) if row is not None]
 
     def of_incident(self, number: int) -> Sequence[Alert]:
         """The alerts of an incident, in the order in which they came."""
         return self._session.exec(
             select_models(Alert).where(col(Alert.incident) == number).order_by(col(Alert.number))
-        ).all()
-
-    def unlinked(self, source: str, bundle: str) -> Sequence[Alert]:
-        """What a source sent together and belongs to no incident yet, in the order in which it came."""
-        return self._session.exec(
-            select_models(Alert)
-            .where(
-                col(Alert.source) == source,
-                col(Alert.bundle) == bundle,
-                col(Alert.incident).is_(None),
-                col(Alert.state) == FIRING,
-            )
-            .order_by(col(Alert.number))
         ).all()
 
     def listed(
