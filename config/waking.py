@@ -162,7 +162,7 @@ def _check_layer(layer: Layer, look: Look) -> None:
     look.at("hours").openings(layer.hours)
     look.at("closed_days_of").known("calendars", layer.closed_days_of)
     closing = look.draft.calendars.get(layer.closed_days_of or "")
-    if closing is not None and (closing.always or closing.holidays == Holidays()):
+    if closing is not None and closing.holidays == Holidays():
         look.at("closed_days_of").wrong(
             f"{shown(closing.key)} has no closed days; give it holidays or take this line out"
         )

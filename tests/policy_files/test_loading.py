@@ -131,13 +131,14 @@ def test_an_agreement_may_make_one_promise_in_two_calendars(tmp_path):
                 "    - {people: ann, starts: 2026-01-05 09:00, hours: [{days: mon, opens: 09:00, closes: 10:00}]}\n"
             ),
         ),
-        # a layer beneath one that has hours, or that begins later; somebody with two turns
+        # a layer beneath one that has hours, closed days, or a later start; somebody with two turns
         (
             "rotas.yaml",
             (
                 "shop:\n  name: Shop\n  zone: UTC\n  room: desk\n  layers:\n"
                 "    - {people: [ann, bob, ann], starts: 2026-01-05 09:00}\n"
                 "    - {people: bob, starts: 2026-01-05 09:00, hours: [{days: mon, opens: 09:00, closes: 10:00}]}\n"
+                "    - {people: bob, starts: 2026-01-05 09:00, closed_days_of: closing}\n"
                 "    - {people: ann, starts: 2026-06-01 09:00}\n"
             ),
         ),
@@ -212,6 +213,15 @@ def test_a_rota_among_faults_is_not_searched_for_gaps(tmp_path):
         "shop.layers.1.closed_days_of",
         "shop.layers.1.hours.1",
     ]
+
+
+def test_a_rota_of_a_calendar_among_faults_is_not_searched_for_gaps(tmp_path):
+    rota = "day: {name: Day, zone: UTC, room: desk, layers: [{people: ann, starts: 2026-01-05 09:00, "
+    text = ON_CALL["calendars.yaml"].replace("Closing\n  zone: Europe/Berlin", "Closing\n  zone: Nowhere")
+    files = {"rotas.yaml": rota + "closed_days_of: closing}]}\n", "calendars.yaml": text}
+    with pytest.raises(PolicyErrors) as caught:
+        load(write(tmp_path, {**ON_CALL, **files}), first_gap)
+    assert [problem.key for problem in caught.value.problems] == ["closing.zone"]
 
 
 # Closed days ---------------------------------------------------------------------------------------
