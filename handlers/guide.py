@@ -12,7 +12,8 @@ from handlers.errors import UnknownCommand
 from handlers.messages import Button, Reply, Style, Table, Words, counted, facts
 from handlers.parsing import Text, near
 from handlers.rules.rotation import holder
-from handlers.rules.workflow import UNFINISHED, RequestState
+from handlers.rules.workflow import UNFINISHED, ActionState, RequestState
+from storage.models.problems import Action
 from storage.models.requests import Request
 
 _SHOWN = 8
@@ -106,7 +107,7 @@ def _explain(one: Declared) -> Reply:
 
 @command("desk home", params=Home)
 def home(asked: Home, desk: Desk) -> Reply:
-    """See what is open of yours, what waits for you, and who is on call."""
+    """See what is open of yours, what you promised, what waits for you, and who is on call."""
     records = desk.records.requests
     mine, total = records.listed(
         states=(*UNFINISHED, RequestState.FULFILLED), requester=desk.asker.key, at_most=_SHOWN
@@ -116,6 +117,11 @@ def home(asked: Home, desk: Desk) -> Reply:
     sections = [_section(desk, f"Your open requests ({total})", mine, "You have asked for nothing.")]
     if held_total:
         sections.append(_section(desk, f"In your hands ({held_total})", held, ""))
+    owed, owed_total = desk.records.actions.listed(
+        states=(ActionState.OPEN,), owners=(desk.asker.key,), at_most=_SHOWN
+    )
+    if owed_total:
+        sections.append(_owed(owed, owed_total))
     if waiting:
         sections.append(_decisions(desk, waiting))
     if desk.policy.rotas:
@@ -130,6 +136,17 @@ def home(asked: Home, desk: Desk) -> Reply:
             Button(label="Help", line="desk help"),
         ),
         as_of=desk.now,
+    )
+
+
+def _owed(actions: Sequence[Action], total: int) -> Reply:
+    return Reply(
+        title=f"What you promised to do ({total})",
+        table=Table(
+            columns=("Action", "What", "By"),
+            rows=tuple(((each.ref,), (each.what,), (each.due,)) for each in actions),
+        ),
+        buttons=tuple(Button(label=f"Show {each.ref}", line=each.ref) for each in actions[:3]),
     )
 
 

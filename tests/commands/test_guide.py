@@ -122,6 +122,18 @@ def test_home_is_quiet_about_what_others_wait_for(quick_talk: Talk) -> None:
     assert titles == ["Your open requests (0)", "On call now"]
 
 
+def test_home_shows_what_one_promised_to_do_until_it_is_done(quick_talk: Talk) -> None:
+    quick_talk.say("agent", "problem open Printers give blank pages service:help")
+    quick_talk.say("agent", "action add PRB-1 replace the drums owner:@oncall due:2026-12-01")
+    (owed,) = [each for each in quick_talk.say("oncall", "desk home").more if "promised" in each.title]
+    assert (owed.title, table(owed)) == (
+        "What you promised to do (1)",
+        [["ACT-1", "replace the drums", "2026-12-01"]],
+    )
+    quick_talk.say("oncall", "action done ACT-1 they are new")
+    assert not [each for each in quick_talk.say("oncall", "desk home").more if "promised" in each.title]
+
+
 def test_home_shows_who_is_on_call_now_overrides_included(quick_talk: Talk) -> None:
     def on_call() -> list[list[str]]:
         return table(quick_talk.say("staff", "desk home").more[-1])
