@@ -55,9 +55,8 @@ def hold(desk: Desk, offering: Offering, answers: Mapping[str, str], another: bo
         title="Before it is filed: this may be known" if known else "You have this open already",
         text=("Nothing is filed yet.",),
         tone=Tone.WAITING,
-        buttons=(Button(label="File it anyway", line=f"request new held:{desk.reference}"),),
         subject=known[0].ref if known else open_ones[0].ref,
-        more=tuple(_sections(known, open_ones)),
+        more=(*_sections(known, open_ones), _anyway(desk.reference)),
     )
 
 
@@ -106,9 +105,16 @@ def _sections(known: Sequence[Problem], open_ones: Sequence[Request]) -> Iterato
         )
     if open_ones:
         yield Reply(
-            title="You have this open already" if known else "Another one?",
-            text=(f"{in_words(open_ones)}.",),
+            title=f"Open already: {in_words(open_ones)}",
             buttons=tuple(
                 Button(label=f"Show {each.ref}", line=f"request show {each.ref}") for each in open_ones
             ),
         )
+
+
+def _anyway(reference: str) -> Reply:
+    return Reply(
+        title="Is it something else?",
+        text=("Your answers are kept for a day.",),
+        buttons=(Button(label="File it anyway", line=f"request new held:{reference}"),),
+    )

@@ -301,7 +301,7 @@ def test_who_asks_for_help_is_shown_the_workaround_and_nothing_is_filed_when_it_
     ref = known(talk)
     held = talk.say("manager", "request new question why does my printer print blank pages?")
     assert (held.title, held.subject) == ("Before it is filed: this may be known", ref)
-    (section,) = held.more
+    section, _ = held.more
     assert section.title == f"{ref}: Printers give blank pages"
     assert facts(section)["What helps"] == "use the left tray"
     (solved,) = section.buttons
@@ -315,7 +315,7 @@ def test_who_asks_for_help_is_shown_the_workaround_and_nothing_is_filed_when_it_
 def test_who_is_not_helped_files_it_with_one_click(talk: Talk) -> None:
     known(talk)
     held = talk.say("manager", "request new question why does my printer print blank pages?")
-    filed = talk.say("manager", held.buttons[0].line)
+    filed = talk.say("manager", held.more[-1].buttons[0].line)
     assert filed.title == "REQ-2 is filed: Question: why does my printer print blank pages?"
     assert talk.actions("REQ-2") == ["request.received"]
 
@@ -325,9 +325,10 @@ def test_a_known_error_and_an_open_request_are_shown_together(talk: Talk) -> Non
     held = talk.say("staff", "request new question why does my printer print blank pages?")
     assert [each.title for each in held.more] == [
         "PRB-1: Printers give blank pages",
-        "You have this open already",
+        "Open already: REQ-1 (open)",
+        "Is it something else?",
     ]
-    assert talk.say("staff", f"{held.buttons[0].line}").subject == "REQ-2"
+    assert talk.say("staff", f"{held.more[-1].buttons[0].line}").subject == "REQ-2"
 
 
 @pytest.mark.parametrize(
@@ -357,7 +358,7 @@ def test_of_a_service_what_it_rests_on_counts_and_others_do_not(quick_talk: Talk
         quick_talk.say("agent", f"problem known-error PRB-{number} calendars are not shared workaround:wait")
     answers = {"address": "shared-calendars", "owned_by": "owner", "outside": "no"}
     held = quick_talk.say("staff", "request new mailbox", **answers)
-    assert [each.title for each in held.more] == ["PRB-1: Sharing of calendars fails"]
+    assert [each.title for each in held.more][:-1] == ["PRB-1: Sharing of calendars fails"]
 
 
 def test_once_it_is_resolved_nobody_is_sent_round_it_any_more(talk: Talk) -> None:
@@ -380,7 +381,7 @@ def test_the_likeliest_three_are_shown_first(quick_talk: Talk) -> None:
     quick_talk.say("staff", "problem helped PRB-2")
     quick_talk.say("agent", "problem known-error PRB-4 blank pages from the printer on the third floor")
     held = quick_talk.say("manager", "request new question blank pages from the printer on the third floor")
-    assert [each.title[:5] for each in held.more] == ["PRB-4", "PRB-2", "PRB-5"]
+    assert [each.title[:5] for each in held.more][:-1] == ["PRB-4", "PRB-2", "PRB-5"]
 
 
 @pytest.mark.parametrize(("line", "statements"), [("vpn-access abroad:no", 0), ("question why print?", 1)])
