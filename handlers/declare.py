@@ -121,6 +121,7 @@ class Declared:
     evidences: tuple[str, ...]
     desk_only: bool
     tends: bool
+    own_form: bool
     strangers: bool
     run: Callable[[Any, Desk], Outcome | Reply]
     help: str
@@ -159,11 +160,13 @@ def command(
     evidences: tuple[str, ...] = (),
     desk_only: bool = False,
     tends: bool = False,
+    own_form: bool = False,
     strangers: bool = False,
 ) -> Callable[[Run], Run]:
     """Declare a function `(asked, desk) -> Outcome | Reply` as a command. No side effect but the note.
 
-    The desk says one that `tends` whenever it starts and whenever it has taken up a policy.
+    The desk says one that `tends` whenever it starts and whenever it has taken up a policy. One with an
+    `own_form` adds questions that only its handler knows, and is therefore asked for drafts of it, too.
     `strangers` lets those say it, too, whom the policy keeps out because nobody has named them.
     """
 
@@ -179,6 +182,7 @@ def command(
             evidences=evidences,
             desk_only=desk_only,
             tends=tends,
+            own_form=own_form or open_answers is not None,
             strangers=strangers,
             run=run,
             help=inspect.getdoc(run) or "",

@@ -164,7 +164,7 @@ class Dispatcher:
             raise NotAllowed("Only the desk itself says this.")
         require_role(desk.asker, declared.role, desk.policy)
         given = distribute(declared, rest, command.answers, desk.here, command.message)
-        if command.draft and not declared.open_answers:
+        if command.draft and not declared.own_form:
             raise NeedsForm(form_for(declared, given, desk.reading(), {}))
         asked = understand(declared, given, desk.reading())
         outcome = declared.run(asked, desk)
