@@ -178,7 +178,10 @@ def _close_button(incident: Incident) -> Button:
 
 @command("incident reopen", params=Reopen, evidences=("IRP SP 2.4",))
 def reopen(asked: Reopen, desk: Desk) -> Outcome:
-    """Say that it is broken still, or again. Who works on it holds it then; anybody else wakes those who do."""
+    """Say that it is broken still, or again.
+
+    Who works on incidents holds it then; when anybody else says it, those who do are woken.
+    """
     incident = find(desk, asked.incident, for_change=True)
     works = desk.asker != THE_DESK and is_worker(desk, desk.asker, incident)
     if not works and desk.asker.key not in (*audience(desk, incident), THE_DESK.key):

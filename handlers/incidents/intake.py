@@ -42,13 +42,13 @@ _LOOKED_AT = 50  # open incidents of one service that are compared
 class Declare:
     """For example: incident declare mail is down service:mail impact:high urgency:high"""
 
-    title: Annotated[Line, Manner.FROM_MESSAGE, "What is broken, in a few words"]
+    title: Annotated[Line, Manner.FROM_MESSAGE]
     service: Annotated[ServiceKey, Manner.BY_NAME, "What is affected"]
     impact: Annotated[str, _LEVELS, Manner.BY_NAME, "How many are hit"]
     urgency: Annotated[str, _LEVELS, Manner.BY_NAME, "How soon it hurts"]
     detail: Annotated[str | None, Free(), Manner.BY_NAME, Manner.FROM_MESSAGE, "What you see"] = None
     practice: Annotated[
-        str, Choice(("no", "yes")), Manner.BY_NAME, "Only to rehearse; it stays out of figures"
+        str, Choice(("no", "yes")), Manner.BY_NAME, Manner.UNASKED, "Only to rehearse; it is in no figure"
     ] = "no"
     same: Annotated[IncidentRef | None, Manner.BY_NAME, Manner.UNASKED, "It is this one, which is open"] = (
         None
@@ -75,16 +75,18 @@ class Unfollow:
     incident: IncidentRef
 
 
-@command("incident declare", params=Declare, evidences=("IRP SP 2.1",))
+@command("incident declare", params=Declare, evidences=("IRP SP 2.1",), own_form=True)
 def declare(asked: Declare, desk: Desk) -> Outcome:
     """Say that something is broken; the right people are woken, and you hear the next word by when."""
     rules_of(desk)
     if asked.alert is not None and desk.asker != THE_DESK:
         raise NotAllowed("Only the desk itself says what an alert said.", "Leave `alert:` out.")
+    if desk.command.draft:
+        raise NeedsForm(_offering(desk, _alike(desk, asked)))
     if asked.same is not None:
         return _join(desk, asked.same, "reported", asked.title)
     if desk.asker != THE_DESK and asked.anyway == "no" and (alike := _alike(desk, asked)):
-        raise NeedsForm(_offering(desk, desk.ask({}).form, alike))
+        raise NeedsForm(_offering(desk, alike), {"same": _known(alike)})
     return _open(asked, desk)
 
 
@@ -96,9 +98,17 @@ def _alike(desk: Desk, asked: Declare) -> Sequence[Incident]:
     return [each for each in ranked if likeness(each.title, asked.title) >= ALIKE][:_SHOWN]
 
 
-def _offering(desk: Desk, form: object, alike: Sequence[Incident]) -> Form:
-    """The form again, with what is open already to choose from."""
+def _known(alike: Sequence[Incident]) -> str:
+    shown = ", ".join(f"{each.ref} ({IncidentState(each.state).shown})" for each in alike)
+    return f"Something like this is open already: {shown}."
+
+
+def _offering(desk: Desk, alike: Sequence[Incident]) -> Form:
+    """The form, with what is open already to choose from."""
+    form = desk.ask({}).form
     assert isinstance(form, Form)
+    if not alike:
+        return form
     same = FormField(
         key="same",
         label="Is it one of these?",
@@ -106,13 +116,13 @@ def _offering(desk: Desk, form: object, alike: Sequence[Incident]) -> Form:
         required=False,
         options=tuple(Option(label=f"{each.ref} {each.title}"[:75], value=each.ref) for each in alike),
         help="Then you hear of that one. Leave it empty to declare another one.",
+        error="" if desk.command.draft else _known(alike),
     )
-    known = ", ".join(f"{each.ref} ({IncidentState(each.state).shown})" for each in alike)
     return form.model_copy(
         update={
-            "line": f"{form.line} anyway:yes",
+            "line": form.line if "anyway:yes" in form.line else f"{form.line} anyway:yes",
             "fields": (same, *form.fields),
-            "note": f"{known}: something like this is open already.",
+            "note": _known(alike),
             "submit": "Go on",
         }
     )

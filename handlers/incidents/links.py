@@ -93,7 +93,10 @@ def _relate(desk: Desk, ref: str, other: str, action: str, put: Callable[[int, s
 
 @command("incident merge", params=Merge, evidences=("IRP SP 2.4",))
 def merge(asked: Merge, desk: Desk) -> Outcome:
-    """Make an incident part of another one that is the same; both histories stay, one set of promises goes on."""
+    """Make an incident part of another one that is the same.
+
+    Both histories stay, and one set of promises goes on.
+    """
     if asked.incident == asked.into:
         raise WrongState("An incident is part of itself.", "Name the one that goes on.", subject=asked.into)
     for ref in sorted((asked.incident, asked.into)):  # always in this order, so that two merges cannot cross

@@ -135,7 +135,7 @@ def test_what_is_missing_is_asked_for_and_nothing_is_declared(quick_talk: Talk) 
     asked = quick_talk.say("staff", "incident declare mail is down urgency:huge")
     assert asked.form is not None
     fields = {each.key: each for each in asked.form.fields}
-    assert list(fields) == ["title", "service", "impact", "urgency", "detail", "practice"]
+    assert list(fields) == ["title", "service", "impact", "urgency", "detail"]
     assert fields["title"].value == "mail is down"
     assert fields["service"].required
     assert fields["urgency"].error.startswith("“huge” is not one of high, medium, low.")
@@ -168,7 +168,7 @@ def test_what_looks_the_same_is_offered_and_can_be_followed_instead(talk: Talk) 
     assert asked.form is not None
     same = asked.form.fields[0]
     assert (same.key, [each.value for each in same.options]) == ("same", ["INC-1"])
-    assert "something like this is open already" in asked.form.note
+    assert asked.title == asked.form.note == "Something like this is open already: INC-1 (triggered)."
     answers = {each.key: each.value for each in asked.form.fields if each.value}
     joined = talk.say("agent", asked.form.line, **{**answers, "same": "INC-1"})
     assert joined.title == "You hear of INC-1 from now on"

@@ -158,7 +158,8 @@ class SlackStage(PlatformStage):
     def _card(self, subject: str) -> tuple[str, str]:
         for channel in self._channels.values():
             for message in self.fake.messages(channel):
-                if not message.get("thread_ts") and words(message.get("blocks", ())).startswith(subject):
+                title = words(message.get("blocks", ())).partition("\n")[0]
+                if not message.get("thread_ts") and f"{subject} ·" in title:
                     return channel, message["ts"]
         raise LookupError(f"no card of {subject} hangs anywhere")
 
@@ -280,14 +281,15 @@ class DiscordStage(PlatformStage):
         while answer.result.modal is not None:
             known = {**answer.filled, **{key: text for key, text in answers.items() if key in answer.form}}
             answer = await self.world.person(person).fill(answer, **{k: v for k, v in known.items() if v})
-            more = next((label for label in ("Continue", "Open the form") if label in answer.buttons), None)
+            labels = ("Continue", "Open the form", "Open the form again")
+            more = next((label for label in labels if label in answer.buttons), None)
             if more is None:
                 break
             opened = await self.world.person(person).click(answer, more)
             if opened.result.modal is None:
                 answer = opened
                 break
-            if not set(opened.form) & set(answers):
+            if more == labels[-1] or not set(opened.form) & set(answers):
                 self._forms[person] = opened
                 self._client_says(person, "\n".join(opened.form.values()))
                 break
