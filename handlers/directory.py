@@ -158,6 +158,10 @@ class Directory:
         """A person as a part of words."""
         return Who(person=key, name=self.name(key))
 
+    def is_set_up(self, platform: str) -> bool:
+        """Whether anything can be sent that way at all."""
+        return platform in self._platforms
+
     def reach(self, key: str, prefer: str | None = None) -> list[Reachable]:
         """Every connected way to reach a person, the preferred platform first."""
         ways = []

@@ -314,7 +314,8 @@ def _unreachable(desk: Desk, person: Person) -> str | None:
 def _works(desk: Desk, person: Person, contact: Contact) -> bool:
     if contact.way is Way.CHAT:
         return bool(desk.directory.reach(person.key))
-    return bool(contact.to or (contact.way is Way.MAIL and person.email))
+    address = contact.to or (person.email if contact.way is Way.MAIL else None)
+    return address is not None and desk.directory.is_set_up(contact.way)
 
 
 def _absences(

@@ -28,7 +28,7 @@ def desk_says(talk: Talk, line: str) -> Reply:
 def begin(talk: Talk) -> Talk:
     """The desk after its start or a change of policy: it has looked at every rota."""
     talk.clock.move(timedelta(seconds=1))
-    desk_says(talk, "oncall turns")
+    talk.tend()
     talk.ring()
     return talk
 
@@ -734,6 +734,7 @@ def test_who_has_left_and_who_cannot_be_woken_is_told_once(quick_talk: Talk) -> 
         ((Contact(Way.MAIL),), None, False),
         ((Contact(Way.MAIL, "bo@example.org"),), None, True),
         ((Contact(Way.SMS),), "bo@example.org", False),
+        ((Contact(Way.NTFY, "bo"),), "bo@example.org", False),  # which nobody has set up
         ((Contact(Way.SMS, "+4930123456"), Contact(Way.MAIL)), None, True),
     ],
 )
@@ -741,6 +742,7 @@ def test_a_contact_works_when_it_leads_somewhere(
     quick_talk: Talk, contacts: tuple[Contact, ...], email: str | None, works: bool
 ) -> None:
     changed(quick_talk, {"backup": {"contacts": contacts, "email": email}})
+    quick_talk.dispatcher.platforms = ("console", "mail", "sms")
     assert (quick_talk.say("oncall", "oncall gaps").tone is Tone.GOOD) is works
 
 

@@ -23,7 +23,7 @@ from bot.logs import configure
 from bot.tokens import Tokens
 from bot.web.app import create
 from bot.web.feeds import Feeds
-from handlers.messages import DESK, Command, Place, flat
+from handlers.messages import flat
 from storage.database import Database
 from tests.harness.house import MONDAY, Talk
 
@@ -49,16 +49,9 @@ def client(talk: Talk) -> httpx.AsyncClient:
 @pytest.fixture
 async def web(quick_talk: Talk) -> AsyncIterator[httpx.AsyncClient]:
     """The same on SQLite, in a desk that has looked at its rotas."""
-    look_at_rotas(quick_talk)
+    quick_talk.tend()
     async with client(quick_talk) as found:
         yield found
-
-
-def look_at_rotas(talk: Talk) -> None:
-    """What the desk does at its start and after a change of policy."""
-    at = Place(platform="desk")
-    key = f"look/{talk.clock.now().isoformat()}"
-    talk.dispatcher.obey(Command(line="oncall turns", sender=DESK, place=at, key=key))
 
 
 async def turns(web: httpx.AsyncClient, name: str) -> list[Turn]:
@@ -280,7 +273,7 @@ async def test_a_store_that_is_away_is_said_and_nothing_is_made_up(quick_talk: T
 
 
 async def test_a_feed_is_the_same_on_both_stores(talk: Talk) -> None:
-    look_at_rotas(talk)
+    talk.tend()
     talk.say("manager", 'oncall override platform @owner start:"wed 18:00" end:4h')
     async with client(talk) as web:
         found = await turns(web, PLATFORM)
