@@ -184,7 +184,6 @@ class House:
             app_token=_secret(settings.slack_app_token) or None,
             api_url=settings.slack_api_url,
             prefix=settings.slack_command_prefix,
-            request_emoji=lambda: self.policy().organisation.request_emoji,
         )
 
     def _discord(self) -> Adapter:
@@ -199,7 +198,6 @@ class House:
             synced_hash=lambda: str(self.fact(_SYNCED) or "") or None,
             remember_hash=lambda digest: self.remember(_SYNCED, digest),
             shelf=Shelf(put=self._put_draft, get=self._draft),
-            request_emoji=self.policy().organisation.request_emoji,
             rest=settings.discord_api_url,
             gateway=settings.discord_gateway_url,
         )

@@ -16,7 +16,7 @@ from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
-from config.policy import Role
+from config.policy import Policy, Role
 from handlers.errors import BadValue, HouseFault, NeedsForm, UnknownCommand
 from handlers.messages import Card, FieldInput, Form, FormField, Notice, Option, Reply
 from handlers.parsing import (
@@ -94,6 +94,17 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class FromMessage:
+    """How a command is made from somebody's message: what a message's menu calls it, and by which emoji.
+
+    The policy says which emoji; None where it says none.
+    """
+
+    label: str
+    emoji: Callable[[Policy], str | None]
+
+
+@dataclass(frozen=True)
 class Parameter:
     """One parameter of a command, as its dataclass field declares it."""
 
@@ -122,6 +133,7 @@ class Declared:
     desk_only: bool
     tends: bool
     own_form: bool
+    from_message: FromMessage | None
     strangers: bool
     run: Callable[[Any, Desk], Outcome | Reply]
     help: str
@@ -161,6 +173,7 @@ def command(
     desk_only: bool = False,
     tends: bool = False,
     own_form: bool = False,
+    from_message: FromMessage | None = None,
     strangers: bool = False,
 ) -> Callable[[Run], Run]:
     """Declare a function `(asked, desk) -> Outcome | Reply` as a command. No side effect but the note.
@@ -183,6 +196,7 @@ def command(
             desk_only=desk_only,
             tends=tends,
             own_form=own_form or open_answers is not None,
+            from_message=from_message,
             strangers=strangers,
             run=run,
             help=inspect.getdoc(run) or "",
@@ -294,6 +308,11 @@ class Commands:
     def spoken(self) -> list[Declared]:
         """The commands that people can say, in order of name."""
         return [each for _, each in sorted(self.by_name.items()) if not each.desk_only]
+
+    @cached_property
+    def of_messages(self) -> list[Declared]:
+        """The commands that can be made from a message, in order of name."""
+        return [each for each in self.spoken if each.from_message]
 
     @cached_property
     def nouns(self) -> dict[str, None]:

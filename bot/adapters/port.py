@@ -99,6 +99,16 @@ class Ear:
         """The table of commands, for building menus from it."""
         return self._dispatcher.commands
 
+    def emojis(self) -> Mapping[str, str]:
+        """Which emoji on a message makes which command of it, as the policy says now."""
+        policy = self._dispatcher.policy()
+        made = {
+            each.from_message.emoji(policy): each.name
+            for each in self.commands.of_messages
+            if each.from_message
+        }
+        return {emoji: name for emoji, name in made.items() if emoji}
+
     async def hear(self, command: Command) -> Reply:
         """Carry out one command. Raises StoreUnavailable when nothing could be committed."""
         return await self._call(self._dispatcher.run, command)

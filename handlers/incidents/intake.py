@@ -11,7 +11,7 @@ from typing import Annotated
 
 from handlers import definitions
 from handlers.access import THE_DESK
-from handlers.declare import Outcome, command
+from handlers.declare import FromMessage, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NeedsForm, NotAllowed, WrongState
 from handlers.incidents.card import card, own_buttons
@@ -75,7 +75,15 @@ class Unfollow:
     incident: IncidentRef
 
 
-@command("incident declare", params=Declare, evidences=("IRP SP 2.1",), own_form=True)
+@command(
+    "incident declare",
+    params=Declare,
+    evidences=("IRP SP 2.1",),
+    own_form=True,
+    from_message=FromMessage(
+        "Make this an incident", lambda policy: policy.incidents.emoji if policy.incidents else None
+    ),
+)
 def declare(asked: Declare, desk: Desk) -> Outcome:
     """Say that something is broken; the right people are woken, and you hear the next word by when."""
     rules_of(desk)

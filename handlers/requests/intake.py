@@ -13,7 +13,7 @@ from typing import Annotated
 from config.policy import FieldKind, Offering
 from handlers import definitions, questions
 from handlers.access import people_in
-from handlers.declare import Outcome, command
+from handlers.declare import FromMessage, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NeedsForm, NotAllowed
 from handlers.messages import Card, FieldInput, Form, FormField, Option, Reply, facts
@@ -51,7 +51,12 @@ class New:
     answers: Answers = None  # type: ignore[assignment]  # always given by the parser
 
 
-@command("request new", params=New, evidences=("SD SP 3.1",))
+@command(
+    "request new",
+    params=New,
+    evidences=("SD SP 3.1",),
+    from_message=FromMessage("Make this a request", lambda policy: policy.organisation.request_emoji),
+)
 def new(asked: New, desk: Desk) -> Outcome:
     """Ask for something that the catalogue offers."""
     if asked.held:

@@ -182,7 +182,9 @@ class Incidents:
         for row in rows:
             row.title, row.detail, row.source = f"{row.service} (erased)", None, None
         self._session.flush()
-        texts = self._session.exec(select_models(IncidentText).where(col(IncidentText.author) == person)).all()
+        texts = self._session.exec(
+            select_models(IncidentText).where(col(IncidentText.author) == person)
+        ).all()
         for text in texts:
             text.text = "(erased)"
         self._session.flush()

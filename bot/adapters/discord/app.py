@@ -34,9 +34,9 @@ class DiscordAdapter(Adapter):
 
     `guilds` are the ids of the servers it is connected to; others are not answered. `synced_hash` and
     `remember_hash` keep the digest of the commands that were sent to Discord last; `shelf` keeps forms that
-    are too long for an id; all these are called in a thread. `request_emoji` on a message makes it a request.
-    `rest` and `gateway` are addresses to use instead of Discord's; they then hold for the whole process.
-    `answer_within` are the seconds after which an answer is promised. `pace` keeps to Discord's limit of
+    are too long for an id; all these are called in a thread. `rest` and `gateway` are addresses to use instead
+    of Discord's; they then hold for the whole process. `answer_within` are the seconds after which an answer is
+    promised. `pace` keeps to Discord's limit of
     five messages in five seconds for a channel.
     """
 
@@ -51,7 +51,6 @@ class DiscordAdapter(Adapter):
         synced_hash: Callable[[], str | None],
         remember_hash: Callable[[str], None],
         shelf: Shelf,
-        request_emoji: str = "ticket",
         rest: str | None = None,
         gateway: str | None = None,
         answer_within: float = ANSWER_WITHIN,
@@ -74,7 +73,6 @@ class DiscordAdapter(Adapter):
             synced_hash=synced_hash,
             remember_hash=remember_hash,
             shelf=shelf,
-            request_emoji=request_emoji,
             answer_within=answer_within,
             up=self._up.set,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Self
 
 import aiohttp
@@ -22,12 +22,11 @@ from bot.adapters.discord.conversation import NOBODY, Conversation, Shelf
 from bot.adapters.discord.forms import Draft
 from bot.adapters.discord.render import QUESTION_MARK
 from bot.adapters.port import Ear
-from handlers.declare import Declared
+from handlers.declare import Commands, Declared
 from handlers.messages import Command, FieldInput
 
 _log = structlog.get_logger()
 
-MAKE_REQUEST = "Make this a request"
 THEIR_REQUESTS = "Their requests"
 _MEMBERS_FOR = 60.0  # seconds for which a member's roles are believed in a direct talk
 Interaction = discord.Interaction[Any]
@@ -43,7 +42,6 @@ class DeskClient(discord.Client):
         synced_hash: Callable[[], str | None],
         remember_hash: Callable[[str], None],
         shelf: Shelf,
-        request_emoji: str,
         answer_within: float,
         up: Callable[[], None],
     ) -> None:
@@ -60,28 +58,33 @@ class DeskClient(discord.Client):
         self.tree = _Tree(self)
         self._synced_hash = synced_hash
         self._remember_hash = remember_hash
-        self._request_emoji = request_emoji
+        self._ear = ear
         self._up = up
         self._members: dict[int, tuple[float, discord.Member | None]] = {}
         built = commands.build(self.tree, ear.commands.spoken, self.talk.slash, self.talk.complete)
-        for each in (*built, *self._menus(ear.commands.by_name)):
+        for each in (*built, *self._menus(ear.commands)):
             self.tree.add_command(each, guilds=list(self.connected.values()))
 
-    def _menus(self, known: dict[str, Declared]) -> list[app_commands.ContextMenu]:
+    def _menus(self, known: Commands) -> list[app_commands.ContextMenu]:
         """What a click on a message or a person offers, where there are commands for it."""
 
-        async def make_request(interaction: Interaction, message: discord.Message) -> None:
-            draft = Draft("request new", source=message.jump_url, message=message.content or None)
-            await self.talk.say(interaction, draft)
+        def maker(line: str) -> Callable[[Interaction, discord.Message], Coroutine[Any, Any, None]]:
+            async def make(interaction: Interaction, message: discord.Message) -> None:
+                draft = Draft(line, source=message.jump_url, message=message.content or None)
+                await self.talk.say(interaction, draft)
+
+            return make
 
         async def their_requests(interaction: Interaction, user: discord.User) -> None:
             person = inbound.mention(interaction.guild_id or 0, user.id)
             await self.talk.say(interaction, Draft("request list", {str(whose): person}))
 
-        menus = []
-        if "request new" in known:
-            menus.append(app_commands.ContextMenu(name=MAKE_REQUEST, callback=make_request))
-        if whose := _whose(known.get("request list")):
+        menus = [
+            app_commands.ContextMenu(name=each.from_message.label, callback=maker(each.name))
+            for each in known.of_messages
+            if each.from_message
+        ]
+        if whose := _whose(known.by_name.get("request list")):
             menus.append(app_commands.ContextMenu(name=THEIR_REQUESTS, callback=their_requests))
         return menus
 
@@ -120,27 +123,31 @@ class DeskClient(discord.Client):
                 await self.talk.submitted(interaction, state, data["components"])
 
     async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:
-        """The request emoji makes a message a request of whoever put it there; they are told privately."""
+        """An emoji makes something of a message for whoever put it there; they are told privately."""
         member = event.member
         if member is None or member.bot or member.guild.id not in self.connected:
             return
-        if not inbound.is_emoji(event.emoji.name, self._request_emoji):
+        wanted = self._ear.emojis().items()
+        line = next((line for emoji, line in wanted if inbound.is_emoji(event.emoji.name, emoji)), None)
+        if line is None:
             return
         try:
-            await self._request_from(event, member)
+            await self._make_of(event, member, line)
         except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
             _log.warning("a reaction could not be answered", error=str(error), message=event.message_id)
 
-    async def _request_from(self, event: discord.RawReactionActionEvent, member: discord.Member) -> None:
+    async def _make_of(
+        self, event: discord.RawReactionActionEvent, member: discord.Member, line: str
+    ) -> None:
         channel: Any = self.get_channel(event.channel_id) or await self.fetch_channel(event.channel_id)
         message = await channel.fetch_message(event.message_id)
         if self.user is not None and message.author.id == self.user.id:
             return
         command = Command(
-            line="request new",
+            line=line,
             sender=inbound.sender(member),
             place=inbound.place(channel),
-            key=f"{inbound.PLATFORM}:{event.message_id}:{member.id}",
+            key=f"{inbound.PLATFORM}:{event.message_id}:{member.id}:{line}",
             source=message.jump_url,
             message=message.content or None,
         )

@@ -64,8 +64,7 @@ class SlackAdapter:
 
     `bot_token`, `signing_secret` and `app_token` come from the app's pages; with an app token it listens
     through Socket Mode, with a signing secret over HTTPS (`routes()`). `api_url` ends in `/api/`; `prefix`
-    stands before every slash command; `request_emoji` names the emoji that makes a message a request; `now`
-    reads the clock.
+    stands before every slash command; `now` reads the clock.
     """
 
     platform = PLATFORM
@@ -81,14 +80,12 @@ class SlackAdapter:
         app_token: str | None = None,
         api_url: str = AsyncWebClient.BASE_URL,
         prefix: str = "",
-        request_emoji: Callable[[], str] = lambda: "ticket",
     ) -> None:
         self._ear = ear
         self._now = now
         self._secret = signing_secret
         self._app_token = app_token
         self._prefix = prefix
-        self._request_emoji = request_emoji
         # Nothing below a warning, whatever the house logs: their debug lines hold what people wrote.
         logger = logging.getLogger(__name__ + ".bolt")
         logger.setLevel(logging.WARNING)
@@ -222,8 +219,9 @@ class SlackAdapter:
         await (ack(answer) if answer else ack())
 
     async def _on_shortcut(self, body: dict[str, Any], ack: Any) -> None:
-        if body.get("callback_id") == inbound.SHORTCUT:
-            heard = inbound.shortcut(body, self._home)
+        named = {inbound.shortcut_id(each): each.name for each in self._ear.commands.of_messages}
+        if line := named.get(str(body.get("callback_id"))):
+            heard = inbound.shortcut(body, line, self._home)
             reply = await self._hear(heard)
             if reply is not None:
                 await self._respond(heard, reply)
@@ -486,7 +484,7 @@ class SlackAdapter:
             case "message":
                 heard = inbound.direct_message(body)
             case "reaction_added":
-                heard = inbound.reaction(body, self._request_emoji(), self._home)
+                heard = inbound.reaction(body, self._ear.emojis(), self._home)
                 answer = self._answer_reaction
             case "app_home_opened":
                 heard = inbound.home_tab(body)

@@ -15,12 +15,11 @@ from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from handlers.declare import Declared
 from handlers.messages import Command, Place, Sender
 
 PLATFORM = "slack"
 PATH = "/slack/events"
-SHORTCUT = "make-request"
-SHORTCUT_LINE = "request new"
 HOME_LINE = "desk home"
 
 _ABOUT = "about"
@@ -201,8 +200,13 @@ def _answer(state: Mapping[str, Any], workspace: str) -> str:
     return str(state.get("value") or state.get("selected_date") or "").replace("\0", "")
 
 
+def shortcut_id(declared: Declared) -> str:
+    """By what Slack calls the shortcut that makes this command of a message."""
+    return f"make-{declared.noun}"
+
+
 @_readable
-def shortcut(body: Mapping[str, Any], home: str) -> Heard:
+def shortcut(body: Mapping[str, Any], line: str, home: str) -> Heard:
     """“Make this a request” on a message: the message is the source, and its text comes along."""
     workspace = _workspace(body)
     channel = str(body["channel"]["id"])
@@ -211,7 +215,7 @@ def shortcut(body: Mapping[str, Any], home: str) -> Heard:
     sender = _sender(workspace, body["user"], channel)
     heard = Heard(
         Command(
-            line=SHORTCUT_LINE,
+            line=line,
             sender=sender,
             place=_place(channel, None),
             key=_key("shortcut", sender.user, str(body["trigger_id"])),
@@ -266,20 +270,24 @@ def _is_said_now(event: Mapping[str, Any]) -> bool:
 
 
 @_readable
-def reaction(body: Mapping[str, Any], emoji: str, home: str) -> Heard | None:
-    """The emoji that makes a message a request; None for other emojis, and for reactions to other things."""
+def reaction(body: Mapping[str, Any], lines: Mapping[str, str], home: str) -> Heard | None:
+    """An emoji that makes something of a message; None for other emojis, and for reactions to other things.
+
+    `lines` holds what each emoji asks for.
+    """
     event = body["event"]
     item = event.get("item") or {}
-    if str(event.get("reaction", "")).partition("::")[0] != emoji or item.get("type") != "message":
+    line = lines.get(str(event.get("reaction", "")).partition("::")[0])
+    if line is None or item.get("type") != "message":
         return None
     channel, ts = str(item["channel"]), str(item["ts"])
     sender = _sender(_workspace(body), {"id": event["user"]}, "")
     # Taking the emoji off and putting it on again is the same wish, so the key is not the event's.
     command = Command(
-        line=SHORTCUT_LINE,
+        line=line,
         sender=sender,
         place=_place(channel, None),
-        key=_key("reaction", sender.user, channel, ts),
+        key=_key("reaction", sender.user, channel, ts, line),
     )
     return _with_source(Heard(command, about=About(channel, ts)), About(channel, ts), home)
 

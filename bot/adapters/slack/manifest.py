@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.adapters.slack import limits
-from bot.adapters.slack.inbound import HOME_LINE, PATH, SHORTCUT, SHORTCUT_LINE
+from bot.adapters.slack.inbound import HOME_LINE, PATH, shortcut_id
 from handlers.declare import Commands, Declared
 from handlers.errors import HouseFault
 
@@ -116,13 +116,13 @@ def _fitting(text: str, at_most: int) -> str:
 
 
 def _shortcuts(commands: Commands) -> list[dict[str, str]]:
-    if SHORTCUT_LINE not in commands.by_name:
-        return []
     return [
         {
-            "name": "Make this a request",
+            "name": each.from_message.label,
             "type": "message",
-            "callback_id": SHORTCUT,
-            "description": "Files a request that keeps the link to this message.",
+            "callback_id": shortcut_id(each),
+            "description": f"{each.name.capitalize()}, with the link to this message.",
         }
+        for each in commands.of_messages
+        if each.from_message
     ]

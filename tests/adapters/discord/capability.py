@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from handlers.declare import Change, Outcome, Standing, command, subject, suggestions
+from handlers.declare import Change, FromMessage, Outcome, Standing, command, subject, suggestions
 from handlers.desk import Desk
 from handlers.errors import NeedsForm
 from handlers.messages import (
@@ -176,7 +176,12 @@ class New:
     answers: Answers = None  # type: ignore[assignment]  # always given by the parser
 
 
-@command("request new", params=New, evidences=("SD SP 3.1",))
+@command(
+    "request new",
+    params=New,
+    evidences=("SD SP 3.1",),
+    from_message=FromMessage("Make this a request", lambda policy: policy.organisation.request_emoji),
+)
 def new(asked: New, desk: Desk) -> Outcome:
     """Ask for something, with questions that depend on what it is."""
     wanted = {"laptop": "size", "phone": "colour", None: ""}[asked.what]

@@ -47,6 +47,18 @@ async def test_a_request_is_asked_for_approved_taken_and_fulfilled(whole_desk: D
     assert seen_in(desk.rooms["service-desk"])
 
 
+async def test_a_message_becomes_an_incident_by_its_menu_or_an_emoji(whole_desk: Desk):
+    staff = whole_desk.employ("staff")
+    message = await staff.write("mail is down everywhere")
+    opened = await staff.menu("Make this an incident", message)
+    declared = await filled(staff, opened, service="mail", impact="high", urgency="high")
+    assert "INC-1 is declared: mail is down everywhere" in declared.text
+    assert message.jump_url in (await staff.say("incident show INC-1")).text
+    await staff.react(await staff.write("the tunnel is closed"), "🔥")
+    [told] = staff.dms
+    assert "A few details, please" in told.text
+
+
 async def test_help_lists_and_figures_are_shown(whole_desk: Desk):
     staff = whole_desk.employ("staff")
     for line in ("desk help", "desk home", "desk whoami", "service list", "sla status", "request list"):

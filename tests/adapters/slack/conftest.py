@@ -70,7 +70,6 @@ def opened(sqlite: Database, policy: Policy) -> Opened:
             app_token=APP_TOKEN if socket else None,
             api_url=fake.api_url,
             prefix=prefix,
-            request_emoji=lambda: theirs.organisation.request_emoji,
         )
         try:
             await adapter.start()

@@ -114,7 +114,7 @@ def test_a_name_that_slack_would_refuse_is_refused_here(noun: str, prefix: str, 
             manifest(table, URL, prefix)
 
 
-def test_without_requests_there_is_no_shortcut(commands: Commands):
+def test_what_can_be_made_of_a_message_is_a_shortcut(commands: Commands):
     assert manifest(declared("say back"), URL)["features"]["shortcuts"] == []
-    [shortcut] = manifest(commands, URL)["features"]["shortcuts"]
-    assert shortcut["callback_id"] == "make-request"
+    shortcuts = manifest(commands, URL)["features"]["shortcuts"]
+    assert [each["callback_id"] for each in shortcuts] == ["make-incident", "make-request"]

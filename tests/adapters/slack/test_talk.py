@@ -217,6 +217,22 @@ async def test_a_message_becomes_a_request_that_keeps_its_link_and_its_words(des
     assert fake.permalink(ROOM, message["ts"]) in shown
 
 
+async def test_a_message_becomes_an_incident_by_shortcut_or_emoji(desk: OnSlack):
+    fake = desk.fake
+    message = fake.say(ROOM, "U0OWNER", "Mail is down everywhere")
+    await fake.shortcut("U0STAFF", message, "make-incident")
+    view = fake.view("U0STAFF")
+    assert view.value("title") == "Mail is down everywhere"
+    await fake.submit(view, {"service": "mail", "impact": "high", "urgency": "high"})
+    assert "INC-1 is declared" in view.text
+    other = fake.say(ROOM, "U0OWNER", "The tunnel is closed")
+    await fake.react("U0STAFF", "fire", other)
+    [told] = fake.messages("DU0STAFF")
+    assert "A few details, please" in told["text"]
+    await fake.command("U0STAFF", "/desk", "INC-1")
+    assert fake.permalink(ROOM, message["ts"]) in str(fake.whispers("U0STAFF")[-1])
+
+
 def asks_more(desk: OnSlack) -> dict[str, str]:
     """Let a message become a request that asks more than the message tells; returns answers to that."""
     theirs = desk.dispatcher.policy()
