@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 from bot.checkpoints import EVERY
 from bot.wiring import House
+from config.policy import Way
 from storage import migrations
 from storage.database import StoreUnavailable, wal_is_safe
 from storage.repositories.flow import HELD
@@ -54,7 +55,7 @@ def examine(house: House) -> list[Finding]:
             with house.database.reading() as session:
                 records = Records(session)
                 findings += [look(house, records) for look in (_held, _overdue, _outbox, _alerts, _ledger)]
-    findings += [_disk(house), _zones(), _key(house), *_platforms(house)]
+    findings += [_disk(house), _zones(), _key(house), *_platforms(house), _waking(house)]
     return findings
 
 
@@ -222,3 +223,30 @@ def _platforms(house: House) -> Iterator[Finding]:
         yield Finding(
             "console", loopback, f"on {settings.host}", "Anyone can be anyone there: set HOST to 127.0.0.1."
         )
+
+
+def _waking(house: House) -> Finding:
+    """By which ways people can be woken, and whether each way that they name is one of them."""
+    ready = [way for way in Way if way is Way.CHAT or way in house.platforms]
+    missing: dict[Way, list[str]] = {}
+    for person in house.policy().people.values():
+        for way in dict.fromkeys(contact.way for contact in person.contacts):
+            if way not in ready:
+                missing.setdefault(way, []).append(person.key)
+    named = "; ".join(
+        f"{way}, which {', '.join(people)} name, is not set up" for way, people in missing.items()
+    )
+    return Finding(
+        "ways to wake people",
+        not missing,
+        ", ".join(ready) + (f"; {named}" if named else ""),
+        f"Set {', '.join(_SETS_UP[way] for way in missing)} (docs/settings.md), or name other contacts.",
+    )
+
+
+_SETS_UP = {
+    Way.MAIL: "SMTP_URL",
+    Way.SMS: "TWILIO_ACCOUNT_SID",
+    Way.NTFY: "NTFY_URL",
+    Way.WEBHOOK: "WEBHOOK_SECRET",
+}

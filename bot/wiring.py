@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 from sqlalchemy import make_url
@@ -26,7 +26,7 @@ from bot.tokens import Tokens, open_tokens
 from bot.web.alerts import AlertIntake
 from bot.web.feeds import Feeds
 from config.loading import PolicyFiles
-from config.policy import Policy
+from config.policy import Policy, Way
 from config.settings import Settings
 from handlers import registry
 from handlers.dispatch import Dispatcher
@@ -74,13 +74,18 @@ class House:
 
     @cached_property
     def platforms(self) -> tuple[str, ...]:
-        """The connected platforms, those where people talk first."""
+        """The connected platforms: those where people talk first, then the other ways to wake them."""
+        settings = self.settings
         connected = {
-            "slack": self.settings.slack_bot_token is not None,
-            "discord": self.settings.discord_token is not None,
-            "console": self.settings.console_is_on,
+            "slack": settings.slack_bot_token is not None,
+            "discord": settings.discord_token is not None,
+            "console": settings.console_is_on,
+            Way.MAIL: settings.smtp_url is not None,
+            Way.SMS: settings.twilio_account_sid is not None,
+            Way.NTFY: settings.ntfy_url is not None,
+            Way.WEBHOOK: settings.webhook_secret is not None,
         }
-        return tuple(name for name, on in connected.items() if on)
+        return tuple(str(name) for name, on in connected.items() if on)
 
     @cached_property
     def dispatcher(self) -> Dispatcher:
@@ -169,10 +174,38 @@ class House:
             made["console"] = ConsoleAdapter(
                 self.ear, self.database, self.policy, self.clock, self.settings.host
             )
+        if not {*Way}.isdisjoint(self.platforms):
+            made |= {each.platform: each for each in self._ways_to_wake()}
         return made
 
+    def _ways_to_wake(self) -> Iterator[Adapter]:
+        """Those outside chat. What the administrator names in the settings may be anywhere."""
+        # Imported here, because a house without them should not pay for their libraries; the same below.
+        from bot.adapters.notify.mail import MailAdapter, Server
+        from bot.adapters.notify.ntfy import NtfyAdapter
+        from bot.adapters.notify.outbound import Outbound
+        from bot.adapters.notify.sms import SmsAdapter
+        from bot.adapters.notify.webhook import WebhookAdapter
+
+        settings, now = self.settings, self.clock.now
+        if settings.smtp_url is not None:
+            yield MailAdapter(Server.at(_secret(settings.smtp_url)), settings.mail_from or "", now)
+        if settings.twilio_account_sid is not None:
+            yield SmsAdapter(
+                Outbound([_host(settings.twilio_api_url)]),
+                settings.twilio_api_url,
+                settings.twilio_account_sid,
+                _secret(settings.twilio_auth_token),
+                settings.twilio_from or "",
+            )
+        if settings.ntfy_url is not None:
+            outbound = Outbound([_host(settings.ntfy_url)])
+            yield NtfyAdapter(outbound, settings.ntfy_url, _secret(settings.ntfy_token) or None)
+        if settings.webhook_secret is not None:
+            secret = _secret(settings.webhook_secret)
+            yield WebhookAdapter(Outbound(settings.webhook_allow), secret, now)
+
     def _slack(self) -> Adapter:
-        # Imported here, because a house without Slack should not pay for its libraries; the same below.
         from bot.adapters.slack.app import SlackAdapter
 
         settings = self.settings
@@ -269,7 +302,15 @@ def build(settings: Settings, clock: Clock | None = None) -> House:
 def secrets_of(settings: Settings) -> list[str]:
     """Every value of these settings that no log may hold."""
     values = [value.get_secret_value() for value in vars(settings).values() if isinstance(value, SecretStr)]
-    return [*values, make_url(settings.database_url.get_secret_value()).password or ""]
+    passwords = [
+        make_url(settings.database_url.get_secret_value()).password,
+        unquote(urlsplit(_secret(settings.smtp_url)).password or ""),
+    ]
+    return [*values, *filter(None, passwords)]
+
+
+def _host(url: str) -> str:
+    return str(urlsplit(url).hostname)
 
 
 def _secret(value: SecretStr | None) -> str:

@@ -13,10 +13,13 @@ from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+_OURS = ("DESKBELL_", "SLACK_", "DISCORD_", "TWILIO_", "NTFY_", "WEBHOOK_", "SMTP_", "MAIL_")
+_SECRET_AT_LEAST = 24
 _STORES = re.compile(r"(sqlite|postgresql\+psycopg)://")
 
 
@@ -65,6 +68,34 @@ def _folder(written: Path) -> Path:
     return written
 
 
+def _mail_server(written: SecretStr) -> SecretStr:
+    try:
+        parts = urlsplit(written.get_secret_value())
+        known = parts.scheme in ("smtps", "smtp", "smtp+plain") and parts.hostname and parts.port != 0
+    except ValueError:
+        known = False
+    # The password is said in ASCII (RFC 4616 would take more, the standard library does not).
+    if not known or not unquote(parts.netloc).isascii():
+        raise ValueError(
+            "names no mail server; write smtp://user:password@host:587, or smtps:// for port 465"
+        )
+    if parts.scheme == "smtp+plain" and parts.password:
+        raise ValueError("would send the password for all to read; write smtp:// or smtps://")
+    return written
+
+
+def _sender(written: str) -> str:
+    if not re.fullmatch(r"[^<>@\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+", written):
+        raise ValueError("is not an address; write desk@example.org, or Desk <desk@example.org>")
+    return written
+
+
+def _account(written: str) -> str:
+    if not re.fullmatch(r"AC[0-9a-fA-F]{32}", written):
+        raise ValueError("is not an account's SID; copy it from the console, AC and 32 digits")
+    return written
+
+
 def _own_address(given: dict[str, Any]) -> str:
     everywhere = given["host"] in {"0.0.0.0", "::"}  # noqa: S104 - only compared with
     return f"http://{'localhost' if everywhere else given['host']}:{given['port']}"
@@ -77,6 +108,18 @@ def _ids(written: object) -> object:
 def _guild(written: str) -> str:
     if not re.fullmatch(r"[0-9]{15,20}", written):
         raise ValueError("holds what is no server's ID; write 15 to 20 digits each, with commas")
+    return written
+
+
+def _host(written: str) -> str:
+    if not re.fullmatch(r"[^\s/@,]+", written):
+        raise ValueError("holds what is no host; write hooks.example.org or 10.0.0.5:8080, with commas")
+    return written.lower()
+
+
+def _strong(written: SecretStr) -> SecretStr:
+    if len(written.get_secret_value()) < _SECRET_AT_LEAST:
+        raise ValueError(f"is too short to be secret; write {_SECRET_AT_LEAST} random characters or more")
     return written
 
 
@@ -200,6 +243,58 @@ class Settings(BaseSettings):
         validation_alias="DISCORD_GATEWAY_URL",
         description="Discord's gateway, for tests and proxies; otherwise the API tells it.",
     )
+    smtp_url: Annotated[SecretStr, AfterValidator(_mail_server)] | None = Field(
+        None,
+        validation_alias="SMTP_URL",
+        description="Mail, to wake people: `smtp://user:password@host:587`, encrypted before anything is said;"
+        " `smtps://` encrypts from the start, `smtp+plain://` never. It connects mail.",
+    )
+    mail_from: Annotated[str, AfterValidator(_sender)] | None = Field(
+        None,
+        validation_alias="MAIL_FROM",
+        description="Mail: the address that it comes from, as `Desk <desk@example.org>`.",
+    )
+    twilio_account_sid: Annotated[str, AfterValidator(_account)] | None = Field(
+        None,
+        validation_alias="TWILIO_ACCOUNT_SID",
+        description="SMS through Twilio: the account, `AC…`. It connects SMS.",
+    )
+    twilio_auth_token: SecretStr | None = Field(
+        None, validation_alias="TWILIO_AUTH_TOKEN", description="SMS through Twilio: the account's token."
+    )
+    twilio_from: str | None = Field(
+        None,
+        validation_alias="TWILIO_FROM",
+        description="SMS through Twilio: the number that they come from, or a messaging service, `MG…`.",
+    )
+    twilio_api_url: HttpAddress = Field(
+        "https://api.twilio.com",
+        validation_alias="TWILIO_API_URL",
+        description="Twilio's API, for tests, proxies and others that speak it.",
+    )
+    ntfy_url: HttpAddress | None = Field(
+        None,
+        validation_alias="NTFY_URL",
+        description="Push messages: the ntfy server, as `https://ntfy.sh`. It connects ntfy.",
+    )
+    ntfy_token: SecretStr | None = Field(
+        None,
+        validation_alias="NTFY_TOKEN",
+        description="Push messages: the access token, `tk_…`, if topics ask.",
+    )
+    webhook_secret: Annotated[SecretStr, AfterValidator(_strong)] | None = Field(
+        None,
+        validation_alias="WEBHOOK_SECRET",
+        description="Webhooks, to wake people: the secret that signs them. It connects webhooks.",
+    )
+    webhook_allow: Annotated[
+        tuple[Annotated[str, AfterValidator(_host)], ...], NoDecode, BeforeValidator(_ids)
+    ] = Field(
+        (),
+        validation_alias="WEBHOOK_ALLOW",
+        description="Webhooks: the hosts inside the own network that may be called all the same, by name or as"
+        " `host:port`, with commas between them.",
+    )
 
     @property
     def console_is_on(self) -> bool:
@@ -248,7 +343,7 @@ def _unknown(environment: Mapping[str, str]) -> list[str]:
     found = []
     for name in environment:
         near = get_close_matches(name, known, 1, cutoff=0.85)
-        if name not in known and near and name.startswith(("DESKBELL_", "SLACK_", "DISCORD_")):
+        if name not in known and near and name.startswith(_OURS):
             found.append(f"{name}: is not a setting; did you mean {near[0]}?")
     return found
 
@@ -261,7 +356,26 @@ def _contradictions(settings: Settings) -> list[str]:
         return ["SLACK_SIGNING_SECRET: is missing; set it for HTTP, or SLACK_APP_TOKEN for Socket Mode"]
     if settings.discord_token is not None and not settings.discord_guild_ids:
         return ["DISCORD_GUILD_IDS: is missing beside DISCORD_TOKEN; name the servers that the desk answers"]
-    return []
+    return [
+        f"{_name(field)}: is missing beside {', '.join(map(_name, given))}; set it too, or take that out"
+        for needed, others in _TOGETHER
+        if (given := [field for field in (*needed, *others) if getattr(settings, field)])
+        for field in needed
+        if field not in given
+    ]
+
+
+_TOGETHER = (
+    (("smtp_url", "mail_from"), ()),
+    (("twilio_account_sid", "twilio_auth_token", "twilio_from"), ()),
+    (("ntfy_url",), ("ntfy_token",)),
+    (("webhook_secret",), ("webhook_allow",)),
+)
+"""Settings that need each other, and those that mean nothing without them."""
+
+
+def _name(field: str) -> str:
+    return str(Settings.model_fields[field].validation_alias)
 
 
 def describe() -> list[dict[str, str]]:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import Settings, SettingsErrors, describe, read_settings, settings_page
+from config.settings import _OURS, Settings, SettingsErrors, describe, read_settings, settings_page
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_set(monkeypatch, tmp_path):
     for name in list(os.environ):
-        if name.startswith(("DESKBELL_", "SLACK_", "DISCORD_")) or name in {"DATABASE_URL", "HOST", "PORT"}:
+        if name.startswith(_OURS) or name in {"DATABASE_URL", "HOST", "PORT"}:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 
@@ -163,6 +163,46 @@ def test_a_secret_may_end_in_the_line_end_of_its_file(monkeypatch):
             {"SLACK_COMMAND_PREFIX": "Acme "},
             "SLACK_COMMAND_PREFIX: holds what a command cannot; use up to 20 of a-z, 0-9, - and _",
         ),
+        (
+            {"SMTP_URL": "mail.example.org:25", "MAIL_FROM": "desk@example.org"},
+            "SMTP_URL: names no mail server; write smtp://user:password@host:587, or smtps:// for port 465",
+        ),
+        (
+            {"SMTP_URL": "smtp://desk:wörd@mail.example.org", "MAIL_FROM": "desk@example.org"},
+            "SMTP_URL: names no mail server; write smtp://user:password@host:587, or smtps:// for port 465",
+        ),
+        (
+            {"SMTP_URL": "smtp+plain://desk:word@mail.example.org", "MAIL_FROM": "desk@example.org"},
+            "SMTP_URL: would send the password for all to read; write smtp:// or smtps://",
+        ),
+        ({"SMTP_URL": "smtp://mail"}, "MAIL_FROM: is missing beside SMTP_URL; set it too, or take that out"),
+        (
+            {"SMTP_URL": "smtp://mail", "MAIL_FROM": "desk"},
+            "MAIL_FROM: is not an address; write desk@example.org, or Desk <desk@example.org>",
+        ),
+        (
+            {"TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_FROM": "+15005550006"},
+            "TWILIO_AUTH_TOKEN: is missing beside TWILIO_ACCOUNT_SID, TWILIO_FROM; set it too, or take that out",
+        ),
+        (
+            {"TWILIO_ACCOUNT_SID": "SK1", "TWILIO_AUTH_TOKEN": "x", "TWILIO_FROM": "x"},
+            "TWILIO_ACCOUNT_SID: is not an account's SID; copy it from the console, AC and 32 digits",
+        ),
+        ({"NTFY_TOKEN": "tk_x"}, "NTFY_URL: is missing beside NTFY_TOKEN; set it too, or take that out"),
+        ({"NTFY_URL": "ntfy.sh"}, "NTFY_URL: is not an address; write https:// and the host"),
+        (
+            {"WEBHOOK_SECRET": "short"},
+            "WEBHOOK_SECRET: is too short to be secret; write 24 random characters or more",
+        ),
+        (
+            {"WEBHOOK_ALLOW": "10.0.0.5"},
+            "WEBHOOK_SECRET: is missing beside WEBHOOK_ALLOW; set it too, or take that out",
+        ),
+        (
+            {"WEBHOOK_ALLOW": "https://x/", "WEBHOOK_SECRET": "x" * 24},
+            "WEBHOOK_ALLOW: holds what is no host; write hooks.example.org or 10.0.0.5:8080, with commas",
+        ),
+        ({"NTFY_TOKN": "x"}, "NTFY_TOKN: is not a setting; did you mean NTFY_TOKEN?"),
         ({"DESKBELL_CONFG": "x"}, "DESKBELL_CONFG: is not a setting; did you mean DESKBELL_CONFIG?"),
     ],
     ids=lambda value: next(iter(value.items())) if isinstance(value, dict) else "",
@@ -191,6 +231,9 @@ def test_no_message_and_no_print_repeats_a_value(monkeypatch):
     secrets |= {"SLACK_APP_TOKEN": f"xapp-{canary}", "SLACK_SIGNING_SECRET": canary, "DISCORD_TOKEN": canary}
     secrets["DESKBELL_SECRET"] = canary * 3
     secrets["DISCORD_GUILD_IDS"] = "123456789012345678"
+    secrets |= {"SMTP_URL": f"smtp://u:{canary}@h", "NTFY_TOKEN": canary, "WEBHOOK_SECRET": canary * 3}
+    secrets |= {"MAIL_FROM": "desk@example.org", "NTFY_URL": "https://ntfy.sh", "TWILIO_FROM": "+15005550006"}
+    secrets |= {"TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": canary}
     for each in describe():
         monkeypatch.delenv(each["name"])
     for name, value in secrets.items():

@@ -1,0 +1,1 @@
+"""How people are woken outside chat: mail, SMS, ntfy, a signed webhook."""
