@@ -205,13 +205,21 @@ def unlink(asked: Unlink, desk: Desk) -> Outcome:
     """Say that tickets do not belong to this problem after all."""
     problem = work_on(desk, asked.problem, "link")
     rooms = gathered(desk, asked.tickets)
-    gone = [ref for ref in rooms if desk.records.problems.unlink(problem.number, ref)]
+    gone = [ref for ref in rooms if _unlinked(desk, problem, ref)]
     if not gone:
         raise WrongState(f"{', '.join(rooms)} does not belong to {problem.ref}.", subject=problem.ref)
     before = move(problem, desk)
     unlinked = change(problem, "unlinked", before, {"links": gone})
     title = f"{', '.join(gone)} does not belong to {problem.ref} any more"
     return done(desk, problem, title, [unlinked], tell=False, cards=_cards(rooms))
+
+
+def _unlinked(desk: Desk, problem: Problem, ref: str) -> bool:
+    """Undo a link, on whichever of the two tickets it was said; False when there was none."""
+    here = desk.records.problems.unlink(problem.number, ref)
+    kind, _, number = ref.partition("-")
+    there = kind == "INC" and desk.records.incidents.drop_link(int(number), problem.ref)
+    return here or there
 
 
 @command("problem resolve", params=Resolve, evidences=("IRP SP 3.3", "CAR SP 2.1"))

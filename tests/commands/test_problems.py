@@ -214,6 +214,20 @@ def test_the_problems_of_a_ticket_are_found_from_it(talk: Talk) -> None:
         assert Records(session).problems.of("REQ-2") == []
 
 
+def test_an_incident_belongs_to_it_on_whichever_of_the_two_that_was_said(talk: Talk) -> None:
+    ref = open_problem(talk)
+    for words in ("blank pages in the hall", "the scanner hums"):
+        talk.say("agent", f"incident declare {words} service:help impact:low urgency:low")
+    talk.say("agent", f"incident link INC-1 {ref}")
+    talk.say("agent", f"problem link {ref} INC-2")
+    assert facts(talk.say("agent", ref))["Incidents"] == "INC-2, INC-1"
+    for incident in ("INC-1", "INC-2"):
+        assert facts(talk.say("agent", incident))["Belongs to"] == ref
+    talk.say("agent", f"problem unlink {ref} INC-1 INC-2")
+    assert "Incidents" not in facts(talk.say("agent", ref))
+    assert "Belongs to" not in facts(talk.say("agent", "INC-1"))
+
+
 def test_in_the_thread_of_a_problem_another_ticket_is_not_taken_for_it(talk: Talk) -> None:
     ref = open_problem(talk)
     talk.say("staff", "request new question why? anyway:yes")
