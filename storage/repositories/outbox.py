@@ -17,22 +17,25 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     CTE,
     BigInteger,
+    BindParameter,
     ColumnElement,
     FromClause,
-    RowMapping,
+    Integer,
     Select,
     bindparam,
     cast,
     exists,
+    false,
     func,
     insert,
-    literal,
     not_,
+    null,
     or_,
     select,
     update,
@@ -41,6 +44,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from storage.models.flow import Lane, OutboxRow
+from storage.statements import Prepared
 
 _outbox = OutboxRow.metadata.tables["outbox"]
 _lane = Lane.metadata.tables["lane"]
@@ -139,30 +143,21 @@ class Outbox:
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows; one whose key is known is left out, because it was said already."""
-        keys = [row["key"] for row in rows]
-        known = set(self._session.scalars(select(_outbox.c.key).where(_outbox.c.key.in_(keys))))
-        fresh = {row["key"]: {**row, "rank": _rank(row)} for row in rows if row["key"] not in known}
-        if fresh:
-            self._open_lanes({row["lane"]: row["created_at"] for row in fresh.values()})
-            self._session.execute(insert(_outbox), list(fresh.values()))
+        fresh = {row["key"]: row for row in rows if _KNOWN.value(self._session, wanted=row["key"]) is None}
+        for row in sorted(fresh.values(), key=lambda row: str(row["lane"])):
+            if _LANE.value(self._session, wanted=row["lane"]) is None:
+                self._open_lane(row["lane"], row["created_at"])
+        rows = [{**_BLANK, **row, "rank": _rank(row)} for row in fresh.values()]
+        _ADD.run_each(self._session, [{f"new_{name}": row[name] for name in _BLANK} for row in rows])
 
-    def _open_lanes(self, wanted: Mapping[str, datetime]) -> None:
-        known = set(self._session.scalars(select(_lane.c.name).where(_lane.c.name.in_(wanted))))
-        new = [{"name": name, "not_before": at} for name, at in sorted(wanted.items()) if name not in known]
-        if new:
-            dialect = sqlite if self._session.get_bind().dialect.name == "sqlite" else postgresql
-            self._session.execute(dialect.insert(_lane).on_conflict_do_nothing(), new)
+    def _open_lane(self, name: str, at: datetime) -> None:
+        dialect = sqlite if self._session.get_bind().dialect.name == "sqlite" else postgresql
+        new = dialect.insert(_lane).values(name=name, not_before=at).on_conflict_do_nothing()
+        self._session.execute(new)
 
     def card_waits(self, subject: str, lane: str) -> bool:
         """Whether a redraw of this card is waiting already; one is enough, it is drawn when sent."""
-        waiting = select(_outbox.c.id).where(
-            _outbox.c.open,
-            _outbox.c.lane == lane,
-            _outbox.c.subject == subject,
-            _outbox.c.kind == CARD,
-            _outbox.c.state != "sending",
-        )
-        return self._session.scalar(waiting.limit(1)) is not None
+        return _CARD_WAITS.value(self._session, about=subject, wanted=lane) is not None
 
     # Taking ---------------------------------------------------------------------------------------
 
@@ -182,7 +177,7 @@ class Outbox:
         """
         lanes = {lane["first"] % _IDS: lane for lane in self._free(now, at_most, platforms, gather_since)}
         # Asked again under the lock: somebody may have sent it between the question and the lock.
-        first = self._items(select(_outbox).where(_outbox.c.id.in_(lanes), _outbox.c.open))
+        first = [self._item(row) for number in lanes for row in _OPEN.rows(self._session, wanted=number)]
         taken = [
             Claim(
                 lane=item.lane,
@@ -203,31 +198,13 @@ class Outbox:
 
     def _free(
         self, now: datetime, at_most: int, platforms: Collection[str], gather_since: datetime | None
-    ) -> Sequence[RowMapping]:
+    ) -> Sequence[Mapping[str, Any]]:
         """Lanes that may be sent to now, locked, each with the message that leaves first."""
-        waiting, candidate = _waiting_lanes(), _outbox.alias("candidate")
-        # One number, so that the row behind it need not be joined: its rank, then its id.
-        place = cast(candidate.c.rank, BigInteger) * _IDS + candidate.c.id
-        first = (
-            _may_leave(candidate, now, gather_since)
-            .with_only_columns(place)
-            .where(candidate.c.lane == _lane.c.name, candidate.c.platform.in_(platforms))
-            .order_by(candidate.c.rank, candidate.c.id)
-            .limit(1)
-            .correlate(_lane)
-            .scalar_subquery()
-        )
-        found = self._session.execute(
-            select(*_lane.c, first.label("first"))
-            .select_from(waiting)
-            .join(_lane, _lane.c.name == waiting.c.lane)
-            .where(_lane.c.not_before <= now, or_(_lane.c.lease_until.is_(None), _lane.c.lease_until <= now))
-            .where(first.is_not(None))
-            .order_by("first")
-            .limit(at_most)
-            .with_for_update(of=_lane, skip_locked=True)
-        )
-        return found.mappings().all()
+        given = {"now": now, "at_most": at_most}
+        if gather_since is not None:
+            given["gather_since"] = gather_since
+        free = _free_lanes(tuple(platforms), gather_since is not None)
+        return [dict(zip(_FREE, row, strict=True)) for row in free.rows(self._session, **given)]
 
     def _together(self, first: Item, now: datetime, gather_since: datetime | None) -> tuple[Item, ...]:
         """The messages that leave as one with this one: those that did before, or the reminders that wait."""
@@ -240,37 +217,21 @@ class Outbox:
         return (first,)
 
     def _items(self, wanted: Select[Any]) -> tuple[Item, ...]:
-        found = self._session.execute(wanted.order_by(_outbox.c.id)).mappings()
-        return tuple(Item(**{name: row[name] for name in _ITEM}) for row in found)
+        columns = [_outbox.c[name] for name in _ITEM]
+        found = self._session.execute(wanted.with_only_columns(*columns).order_by(_outbox.c.id))
+        return tuple(map(self._item, found))
+
+    @staticmethod
+    def _item(row: Iterable[Any]) -> Item:
+        return Item(**dict(zip(_ITEM, row, strict=True)))
 
     def _lease(self, taken: Sequence[Claim], now: datetime) -> None:
-        connection = self._session.connection()
-        connection.execute(
-            update(_lane)
-            .where(_lane.c.name == bindparam("lane"))
-            .values(holder=bindparam("by"), lease_until=bindparam("until"), fence=bindparam("number")),
-            [
-                {"lane": claim.lane, "by": claim.holder, "until": claim.until, "number": claim.fence}
-                for claim in taken
-            ],
-        )
-        connection.execute(
-            update(_outbox)
-            .where(_outbox.c.id == bindparam("item"))
-            .values(
-                state="sending",
-                in_doubt=True,
-                attempts=_outbox.c.attempts + 1,
-                first_at=func.coalesce(_outbox.c.first_at, literal(now, _outbox.c.first_at.type)),
-                fence=bindparam("number"),
-                said_as=bindparam("together"),
-            ),
-            [
-                {"item": item.id, "number": claim.fence, "together": claim.key}
-                for claim in taken
-                for item in claim.items
-            ],
-        )
+        for claim in taken:
+            _TAKE_LANE.run(
+                self._session, wanted=claim.lane, by=claim.holder, end=claim.until, number=claim.fence
+            )
+            for item in claim.items:
+                _TAKE.run(self._session, wanted=item.id, number=claim.fence, together=claim.key, now=now)
 
     # Settling -------------------------------------------------------------------------------------
 
@@ -284,9 +245,8 @@ class Outbox:
 
     def ways(self, page: str) -> Sequence[PageWay]:
         """The ways of one page, in the order in which they are tried."""
-        columns = [_outbox.c[each.name] for each in fields(PageWay)]
-        found = self._session.execute(select(*columns).where(_outbox.c.page == page).order_by(_outbox.c.id))
-        return [PageWay(**row) for row in found.mappings()]
+        found = _WAYS.rows(self._session, wanted=page)
+        return [PageWay(**dict(zip(_WAY, row, strict=True))) for row in found]
 
     def hurry(self, ids: Collection[int], now: datetime) -> None:
         """Make these messages due now."""
@@ -301,38 +261,23 @@ class Outbox:
 
         After False the transaction must be given up.
         """
-        ids = [item.id for item in items]
-        mine = _outbox.c.id.in_(ids), _outbox.c.open, _outbox.c.fence == claim.fence
-        settled = self._session.execute(update(_outbox).where(*mine).values(**values))
-        return bool(settled.rowcount == len(ids))  # type: ignore[attr-defined]  # a cursor result in practice
+        settle = _settling(tuple(values))
+        given = {f"new_{name}": value for name, value in values.items()} | {"number": claim.fence}
+        return all(settle.run(self._session, wanted=item.id, **given) for item in items)
 
     def free(self, claim: Claim, not_before: datetime | None = None, failures: int = 0) -> None:
         """End the lease, unless the lane is in other hands by now; the lane rests until an instant."""
-        values: dict[str, Any] = {"holder": None, "lease_until": None, "failures": failures}
-        if not_before is not None:
-            values["not_before"] = not_before
-        mine = _lane.c.name == claim.lane, _lane.c.fence == claim.fence
-        self._session.execute(update(_lane).where(*mine).values(**values))
+        mine = {"wanted": claim.lane, "number": claim.fence, "counted": failures}
+        if not_before is None:
+            _FREE_LANE.run(self._session, **mine)
+        else:
+            _REST_LANE.run(self._session, **mine, until=not_before)
 
     # Looking --------------------------------------------------------------------------------------
 
     def next_at(self, platforms: Collection[str]) -> datetime | None:
         """When the next message may leave; None when nothing waits. May be past: then it may leave now."""
-        waiting, head = _waiting_lanes(), _outbox.alias("head")
-        next_in_lane = (
-            select(head.c.next_at)
-            .where(head.c.open, head.c.lane == _lane.c.name, head.c.platform.in_(platforms))
-            .where(not_(_is_behind(head)))
-            .order_by(head.c.next_at)
-            .limit(1)
-            .correlate(_lane)
-            .scalar_subquery()
-        )
-        found = self._session.execute(
-            select(next_in_lane, _lane.c.not_before, _lane.c.lease_until)
-            .select_from(waiting)
-            .join(_lane, _lane.c.name == waiting.c.lane)
-        )
+        found = _next_in_lanes(tuple(platforms)).rows(self._session)
         return min((max(filter(None, moments)) for moments in found if moments[0]), default=None)
 
     def get(self, row_id: int) -> OutboxRow | None:
@@ -363,8 +308,7 @@ class Outbox:
 
     def resting(self, lanes: Collection[str], now: datetime) -> AbstractSet[str]:
         """Those of the lanes to which nothing may be sent yet."""
-        resting = select(_lane.c.name).where(_lane.c.name.in_(lanes), _lane.c.not_before > now)
-        return set(self._session.scalars(resting))
+        return {each for each in lanes if _RESTS.value(self._session, wanted=each, now=now) is not None}
 
     def given_up(self, subject: str) -> Sequence[OutboxRow]:
         """The messages about a subject that never left, oldest first."""
@@ -410,9 +354,7 @@ def _waiting_lanes() -> CTE:
     )
 
 
-def _is_behind(
-    row: FromClause, now: datetime | None = None, beside: str | None = None
-) -> ColumnElement[bool]:
+def _is_behind(row: FromClause, now: Any = None, beside: str | None = None) -> ColumnElement[bool]:
     """Whether an older open message of the same lane is about the same subject.
 
     A page is behind pages only, and nothing is behind a way of a page that is to be tried later than it.
@@ -425,10 +367,125 @@ def _is_behind(
     return in_front if beside is None else in_front.where(or_(older.c.kind != beside, older.c.next_at > now))
 
 
-def _may_leave(
-    row: FromClause, now: datetime, gather_since: datetime | None, beside: str | None = None
-) -> Select[Any]:
+def _may_leave(row: FromClause, now: Any, gather_since: Any, beside: str | None = None) -> Select[Any]:
+    """The messages that may leave at an instant; both instants may also be parameters of a statement."""
     wanted = select(row).where(row.c.open, row.c.next_at <= now, not_(_is_behind(row, now, beside)))
     if gather_since is None:
         return wanted
     return wanted.where(or_(row.c.kind != REMINDER, row.c.created_at <= gather_since))
+
+
+# What every message asks, and so prepared. Names of parameters differ from those of columns, which are taken.
+
+_INSTANT = _outbox.c.next_at.type
+_NOW = bindparam("now", type_=_INSTANT)
+_WANTED: BindParameter[Any] = bindparam("wanted")
+
+
+def _of(platform: ColumnElement[str], platforms: Iterable[str]) -> ColumnElement[bool]:
+    return or_(false(), *(platform == each for each in platforms))
+
+
+@cache
+def _free_lanes(platforms: tuple[str, ...], gathers: bool) -> Prepared:
+    waiting, candidate = _waiting_lanes(), _outbox.alias("candidate")
+    # One number, so that the row behind it need not be joined: its rank, then its id.
+    place = cast(candidate.c.rank, BigInteger) * _IDS + candidate.c.id
+    first = (
+        _may_leave(candidate, _NOW, bindparam("gather_since", type_=_INSTANT) if gathers else None)
+        .with_only_columns(place)
+        .where(candidate.c.lane == _lane.c.name, _of(candidate.c.platform, platforms))
+        .order_by(candidate.c.rank, candidate.c.id)
+        .limit(1)
+        .correlate(_lane)
+        .scalar_subquery()
+    )
+    return Prepared(
+        select(*_lane.c, first.label("first"))
+        .select_from(waiting)
+        .join(_lane, _lane.c.name == waiting.c.lane)
+        .where(_lane.c.not_before <= _NOW, or_(_lane.c.lease_until.is_(None), _lane.c.lease_until <= _NOW))
+        .where(first.is_not(None))
+        .order_by("first")
+        .limit(bindparam("at_most", type_=Integer))
+        .with_for_update(of=_lane, skip_locked=True)
+    )
+
+
+@cache
+def _next_in_lanes(platforms: tuple[str, ...]) -> Prepared:
+    waiting, head = _waiting_lanes(), _outbox.alias("head")
+    next_in_lane = (
+        select(head.c.next_at)
+        .where(head.c.open, head.c.lane == _lane.c.name, _of(head.c.platform, platforms))
+        .where(not_(_is_behind(head)))
+        .order_by(head.c.next_at)
+        .limit(1)
+        .correlate(_lane)
+        .scalar_subquery()
+    )
+    return Prepared(
+        select(next_in_lane, _lane.c.not_before, _lane.c.lease_until)
+        .select_from(waiting)
+        .join(_lane, _lane.c.name == waiting.c.lane)
+    )
+
+
+@cache
+def _settling(names: tuple[str, ...]) -> Prepared:
+    mine = _outbox.c.id == _WANTED, _outbox.c.open, _outbox.c.fence == bindparam("number")
+    new = {name: bindparam(f"new_{name}", type_=_outbox.c[name].type) for name in names}
+    return Prepared(update(_outbox).where(*mine).values(new))
+
+
+_FREE = (*(each.name for each in _lane.c), "first")
+_BLANK = {name: field.get_default() for name, field in OutboxRow.model_fields.items() if name != "id"}
+_ADD = Prepared(
+    insert(_outbox)
+    .inline()
+    .values({name: bindparam(f"new_{name}", type_=_outbox.c[name].type) for name in _BLANK})
+)
+_KNOWN = Prepared(select(_outbox.c.id).where(_outbox.c.key == _WANTED))
+_LANE = Prepared(select(_lane.c.name).where(_lane.c.name == _WANTED))
+_RESTS = Prepared(select(_lane.c.name).where(_lane.c.name == _WANTED, _lane.c.not_before > _NOW))
+_CARD_WAITS = Prepared(
+    select(_outbox.c.id)
+    .where(
+        _outbox.c.open,
+        _outbox.c.lane == _WANTED,
+        _outbox.c.subject == bindparam("about"),
+        _outbox.c.kind == CARD,
+        _outbox.c.state != "sending",
+    )
+    .limit(1)
+)
+_OPEN = Prepared(select(*(_outbox.c[name] for name in _ITEM)).where(_outbox.c.id == _WANTED, _outbox.c.open))
+_WAY = [each.name for each in fields(PageWay)]
+_WAYS = Prepared(
+    select(*(_outbox.c[name] for name in _WAY)).where(_outbox.c.page == _WANTED).order_by(_outbox.c.id)
+)
+_TAKE_LANE = Prepared(
+    update(_lane)
+    .where(_lane.c.name == _WANTED)
+    .values(
+        holder=bindparam("by"),
+        lease_until=bindparam("end", type_=_INSTANT),
+        fence=bindparam("number"),
+    )
+)
+_TAKE = Prepared(
+    update(_outbox)
+    .where(_outbox.c.id == _WANTED)
+    .values(
+        state="sending",
+        in_doubt=True,
+        attempts=_outbox.c.attempts + 1,
+        first_at=func.coalesce(_outbox.c.first_at, _NOW),
+        fence=bindparam("number"),
+        said_as=bindparam("together"),
+    )
+)
+_THEIRS = update(_lane).where(_lane.c.name == _WANTED, _lane.c.fence == bindparam("number"))
+_LEFT: dict[str, Any] = {"holder": null(), "lease_until": null(), "failures": bindparam("counted")}
+_FREE_LANE = Prepared(_THEIRS.values(_LEFT))
+_REST_LANE = Prepared(_THEIRS.values(_LEFT | {"not_before": bindparam("until", type_=_INSTANT)}))
