@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from config.vocabulary import practices
 from handlers import actions, alerts, evidence, guide, people, service_levels, services
+from handlers.changes import approvals as change_approvals
+from handlers.changes import deciding, emergencies, freezing, planning, reviewing, running, scheduling
+from handlers.changes import views as change_views
 from handlers.declare import Commands
 from handlers.errors import HouseFault
 from handlers.incidents import climbing, ending, links, repair, response, roles
@@ -21,6 +24,17 @@ CAPABILITIES = (
     *(intake, approvals, work, views),
     *(incident_intake, response, roles, climbing, links, ending, repair, incident_views),
     *(problem_work, known_errors, problem_views, actions),
+    *(
+        planning,
+        change_approvals,
+        deciding,
+        scheduling,
+        running,
+        reviewing,
+        emergencies,
+        freezing,
+        change_views,
+    ),
     alerts,
     *(oncall_views, overrides, swaps, handover, waking),
     *(service_levels, evidence),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from whenever import PlainDateTime
+from whenever import Instant, PlainDateTime
 
 from config.policy import Freeze, Service
 from config.recurrence import Recurrence, read_rule
@@ -282,3 +282,8 @@ def in_common(spans: Sequence[Collection[Span]]) -> list[Span]:
             if max(start, begins) < min(end, ends)
         ]
     return found
+
+
+def wall_of(at: datetime, zone: str) -> datetime:
+    """What a zone's clocks show at an instant."""
+    return Instant(at).to_tz(zone).to_plain().to_stdlib()

@@ -22,7 +22,7 @@ from storage.models.changes import (
 )
 
 _ERASED = "(erased)"
-_TEXTS = ("title", "plan", "test", "backout")
+_TEXTS = ("title", "because", "plan", "test", "backout")
 
 _VOTES = (
     select_models(ChangeVote)

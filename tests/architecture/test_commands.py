@@ -138,6 +138,38 @@ STORY = (
     ("desk", f"alert receive scripts “{_SMOKE.replace('firing', 'over')}”"),
     ("desk", "alert silent scripts"),
     ("desk", "alert reject scripts “title is missing” {}"),
+    ("oncall", "change propose bigger disks service:mail start:“wed 20:00” end:2h plan:p test:t backout:b"),
+    ("oncall", "change assess CHG-1 reach:everybody tried:once undone:“at once”"),
+    ("oncall", "change submit CHG-1"),
+    ("manager", "change abstain CHG-1 I do not know it"),
+    ("oncall", "change edit CHG-1 plan:q"),
+    ("approver", "change approve CHG-1"),
+    ("owner", "change approve CHG-1"),
+    ("oncall", "change schedule CHG-1"),
+    ("agent", "change propose a new page service:help start:“thu 20:00” end:2h plan:p test:t backout:b"),
+    ("agent", "change assess CHG-2 reach:everybody tried:once undone:“at once”"),
+    ("agent", "change submit CHG-2"),
+    ("approver", "change object CHG-2 nobody asked for it"),
+    ("agent", "change cancel CHG-2"),
+    ("agent", "change propose another page service:help start:“thu 20:00” end:2h plan:p test:t backout:b"),
+    ("agent", "change assess CHG-3 reach:everybody tried:once undone:“at once”"),
+    ("agent", "change submit CHG-3"),
+    ("oncall", "change propose a record standard:dns-record start:now"),
+    ("oncall", "change schedule CHG-4"),
+    ("oncall", "change start CHG-4"),
+    ("oncall", "change complete CHG-4 successful it answers"),
+    ("oncall", "change emergency restart the store service:mail because:“it loses mails” plan:restart"),
+    ("manager", "change approve CHG-5"),
+    ("oncall", "change start CHG-5"),
+    ("oncall", "change rollback CHG-5 it did not help"),
+    ("oncall", "change cause CHG-5 INC-1"),
+    ("oncall", "change review CHG-5 look twice"),
+    ("agent", "change propose a mailbox moves standard:mailbox-move start:now"),
+    ("agent", "change schedule CHG-6"),
+    ("agent", "change start CHG-6"),
+    ("agent", "change rollback CHG-6 too slow"),
+    ("manager", "change freeze the fair end:2h"),
+    ("manager", "change unfreeze FRZ-1"),
     ("owner", "privacy erase @staff"),
 )  # fmt: skip
 """Says everything that changes something, `desk` what its other parts have it say; the rest follows with time."""
@@ -208,6 +240,8 @@ READS = {
     "oncall arrived": "TST-1",
     "alert list": "all", "alert show": "ALT-1", "alert rejected": "",
     "incident list": "all", "incident show": "INC-1",
+    "change list": "all", "change show": "CHG-1", "change calendar": "", "change approvers": "CHG-1",
+    "change difference": "CHG-1", "change figures": "",
     "sla breaches": "", "evidence trail": "REQ-1", "evidence export": "REQ-1", "evidence coverage": "",
     "evidence checkpoint": "", "evidence verify": "",
 }  # fmt: skip
@@ -221,6 +255,7 @@ def test_what_evidences_nothing_changes_nothing(quick_talk: Talk) -> None:
     quick_talk.say("oncall", "oncall swap platform @backup")
     quick_talk.say("oncall", "oncall test")
     quick_talk.say("desk", f"alert receive scripts “{_SMOKE}”")
+    quick_talk.say("agent", "change propose a new page service:help")
 
     def everything() -> list[Any]:
         with quick_talk.database.reading() as session:
@@ -245,6 +280,22 @@ _PROBLEM = (("worker", "problem open blank pages service:help"),)
 _KNOWN = (*_PROBLEM, ("worker", "problem known-error PRB-1 blank workaround:turn"))
 _ANALYSED = (*_PROBLEM, ("worker", "problem cause PRB-1 equipment drums support:new"))
 _RESOLVED = (*_ANALYSED, ("worker", "problem resolve PRB-1 replaced"))
+_WRITTEN = (
+    (
+        "worker",
+        "change propose shelves service:laptops implementer:@sam start:“tue 20:00” end:2h plan:p test:t backout:b",
+    ),
+    ("worker", "change assess CHG-1 reach:“nobody at first” tried:often undone:“at once”"),
+)
+_VOTING = (*_WRITTEN, ("worker", "change submit CHG-1"))
+_AGREED = (*_VOTING, ("with-approver", "change approve CHG-1"))
+_SCHEDULED = (
+    ("member", "change propose a mailbox moves standard:mailbox-move start:now implementer:@sam"),
+    ("member", "change schedule CHG-1"),
+)
+_MAKING = (*_SCHEDULED, ("sam", "change start CHG-1"))
+_MADE = (*_MAKING, ("sam", "change rollback CHG-1 too slow"))
+_FROZEN = (("with-manager", "change freeze the fair end:2h"),)
 _OWED = (*_PROBLEM, ("worker", "action add PRB-1 replace owner:@sam due:2026-12-01"))
 _BROKEN = (("sam", "incident declare nobody gets in service:accounts impact:high urgency:high"),)
 _HELD = (*_BROKEN, ("with-responder", "incident ack INC-1"))
@@ -344,6 +395,29 @@ SITUATIONS: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "oncall test": ((), "@holder"),
     "oncall confirm": (_PAGED, "TST-1"),
     "oncall arrived": (_PAGED, "TST-1"),
+    "change propose": ((), "shelves"),
+    "change emergency": ((), "restart it service:help because:broken plan:restart"),
+    "change list": (_WRITTEN, "mine"),
+    "change calendar": ((), ""),
+    "change figures": ((), ""),
+    "change show": (_WRITTEN, "CHG-1"),
+    "change approvers": (_VOTING, "CHG-1"),
+    "change difference": (_VOTING, "CHG-1"),
+    "change edit": (_VOTING, "CHG-1 plan:q"),
+    "change assess": (_WRITTEN, "CHG-1 reach:everybody"),
+    "change submit": (_WRITTEN, "CHG-1"),
+    "change schedule": (_AGREED, "CHG-1"),
+    "change cancel": (_VOTING, "CHG-1"),
+    "change approve": (_VOTING, "CHG-1"),
+    "change object": (_VOTING, "CHG-1 no"),
+    "change abstain": (_VOTING, "CHG-1 I do not know it"),
+    "change start": (_SCHEDULED, "CHG-1"),
+    "change complete": (_MAKING, "CHG-1 successful it works"),
+    "change rollback": (_MAKING, "CHG-1 too slow"),
+    "change review": (_MADE, "CHG-1 look twice"),
+    "change cause": ((*_BROKEN, *_MADE), "CHG-1 INC-1"),
+    "change freeze": ((), "the fair end:2h"),
+    "change unfreeze": (_FROZEN, "FRZ-1"),
     "sla why": (_OPEN, "REQ-1"),
     "sla status": (_OPEN, ""),
     "sla breaches": (_OPEN, ""),
