@@ -86,6 +86,15 @@ class Adapter(Protocol):
         """After an unknown outcome: the message, if it did arrive; None when it did not or nobody can tell."""
 
 
+@dataclass(frozen=True)
+class Maker:
+    """A command that is made from somebody's message: its line, its label in menus, its emoji (None for none)."""
+
+    line: str
+    label: str
+    emoji: str | None
+
+
 class Ear:
     """How adapters hand commands to the desk: the core is synchronous, so it runs in a few threads of its own."""
 
@@ -99,15 +108,18 @@ class Ear:
         """The table of commands, for building menus from it."""
         return self._dispatcher.commands
 
-    def emojis(self) -> Mapping[str, str]:
-        """Which emoji on a message makes which command of it, as the policy says now."""
+    def makers(self) -> Sequence[Maker]:
+        """What can be made of a message now: by its menu's label, or by the emoji that the policy says."""
         policy = self._dispatcher.policy()
-        made = {
-            each.from_message.emoji(policy): each.name
+        return [
+            Maker(each.name, each.from_message.label, each.from_message.emoji(policy))
             for each in self.commands.of_messages
             if each.from_message
-        }
-        return {emoji: name for emoji, name in made.items() if emoji}
+        ]
+
+    def emojis(self) -> Mapping[str, str]:
+        """Which emoji on a message makes which command of it, as the policy says now."""
+        return {each.emoji: each.line for each in self.makers() if each.emoji}
 
     async def hear(self, command: Command) -> Reply:
         """Carry out one command. Raises StoreUnavailable when nothing could be committed."""

@@ -209,6 +209,7 @@ class ConsoleAdapter(Adapter):
             threads=pages.thread_links(threads, thread),
             people=[pages.reader_of(key, policy) for key in policy.people],
             organisation=policy.organisation,
+            makers=self._ear.makers(),
             starts=[each for each in pages.STARTS if each in self._ear.commands.by_name],
         )
         guard.keep(response, session)
@@ -429,7 +430,7 @@ class ConsoleAdapter(Adapter):
                 reader=reader,
                 token=token,
                 now=now,
-                organisation=self._policy().organisation,
+                makers=self._ear.makers(),
             )
         return {"pane": pane, "id": row.id, "changed": row.changed, "html": html}
 

@@ -23,7 +23,7 @@ DIRECT = "@desk"
 
 DESK_NAME = "Deskbell"
 
-STARTS = ("request new", "request list", "service list", "desk home", "desk help")
+STARTS = ("request new", "incident declare", "request list", "service list", "desk home", "desk help")
 """Commands that an empty talk with the desk offers, as far as they exist."""
 
 PAGE = 80
