@@ -466,7 +466,7 @@ def look(ref: str, desk: Desk) -> Standing:
     service = desk.policy.services.get(alert.service)
     team = desk.policy.teams.get(service.team) if service else None
     room = team.room if team else desk.policy.organisation.owner_room
-    return Standing(alert.ref, alert.state, alert.version, _card(desk, alert), room)
+    return Standing(alert.ref, alert.state, alert.version, lambda: _card(desk, alert), room)
 
 
 @command("alert list", params=List)

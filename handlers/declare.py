@@ -84,13 +84,21 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a subject stands now: its state (for looking again before a send), its card, the room it belongs to."""
+    """How a subject stands now: its state (for looking again before a send), its card, the room it belongs to.
+
+    The card may be given as a function, which draws it when somebody wants to see it.
+    """
 
     ref: str
     state: str
     version: int
-    card: Reply
+    drawn: Reply | Callable[[], Reply]
     room: str
+
+    @property
+    def card(self) -> Reply:
+        """Its card."""
+        return self.drawn() if callable(self.drawn) else self.drawn
 
 
 @dataclass(frozen=True)

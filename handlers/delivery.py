@@ -79,11 +79,16 @@ _TRIES = 4
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parcel:
-    """One message as it leaves, with the claim it settles; the rest is as in `bot.adapters.port.Delivery`."""
+@dataclass(frozen=True)
+class Delivery:
+    """One message to one place. `key` is stable over retries and is what once-only sending hangs on.
 
-    claim: Claim
+    `place` holds the platform's own ids (`channel`, or `user`, `workspace`, `direct` for a person; `below` the
+    subject whose card it answers), or the address `to` of a way outside chat with the person's `name` and
+    `zone`. `edit` is the message to change in place, `thread` the thread to write in; both as this adapter
+    gave them back before.
+    """
+
     key: str
     kind: str
     place: Mapping[str, Any]
@@ -93,12 +98,22 @@ class Parcel:
 
 
 @dataclass(frozen=True)
-class Arrived:
-    """How it arrived: the adapter's own note of the message, its thread, the person's direct channel."""
+class Delivered:
+    """It arrived. `message` is whatever the adapter needs to edit it later; `thread` is where answers go.
+
+    `direct` is the channel by which a person was reached.
+    """
 
     message: Mapping[str, Any]
     thread: str | None = None
     direct: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parcel(Delivery):
+    """One message as it leaves, with the claim that its outcome settles."""
+
+    claim: Claim
 
 
 @dataclass(frozen=True)
@@ -217,7 +232,7 @@ class Deliveries:
         if item.subject is None or item.while_in is None:
             return None
         try:
-            state = self._dispatcher.look(item.subject).state
+            state = self._dispatcher.state_of(item.subject)
         except NotFound:
             return f"{item.subject} is gone"
         return None if state in item.while_in else f"{item.subject} is {state} now"
@@ -287,7 +302,7 @@ class Deliveries:
 
     # After it was sent ----------------------------------------------------------------------------
 
-    def delivered(self, parcel: Parcel, arrived: Arrived, now: datetime, rests_until: datetime) -> bool:
+    def delivered(self, parcel: Parcel, arrived: Delivered, now: datetime, rests_until: datetime) -> bool:
         """Record that it arrived, where its card hangs now, and by which channel a person is reached.
 
         The lane rests until an instant.
@@ -468,7 +483,7 @@ def _given_up(items: Sequence[Item], reason: str) -> Reply:
     )
 
 
-def _hang(records: Records, parcel: Parcel, arrived: Arrived, now: datetime) -> None:
+def _hang(records: Records, parcel: Parcel, arrived: Delivered, now: datetime) -> None:
     item, channel = parcel.claim.items[0], parcel.place["channel"]
     hung = records.posts.at(item.subject or "", item.platform, channel)
     records.posts.put(

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 from uuid import uuid4
 
 import structlog
 from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session
 
 from config.policy import Policy
 from handlers.access import Person, require_role
@@ -298,10 +300,19 @@ class Dispatcher:
         return Reply(title=error.what, text=(error.then,), tone=Tone.BAD, buttons=buttons)
 
     def look(self, ref: str) -> Standing:
-        """How a subject stands now, for its card and for looking again before a send."""
+        """How a subject stands now, for its card."""
         with self.database.reading() as session:
-            sender = Command(line="", sender=DESK, place=Place(platform="desk"), key="")
-            return self._desk(sender, Records(session), "").look(ref)
+            standing = self._standing(ref, session)
+            return replace(standing, drawn=standing.card)
+
+    def state_of(self, ref: str) -> str:
+        """The state of a subject, for looking again before a send: nothing is drawn."""
+        with self.database.reading() as session:
+            return self._standing(ref, session).state
+
+    def _standing(self, ref: str, session: Session) -> Standing:
+        sender = Command(line="", sender=DESK, place=Place(platform="desk"), key="")
+        return self._desk(sender, Records(session), "").look(ref)
 
 
 def _taken_in(command: Command) -> Command:

@@ -46,7 +46,9 @@ class List:
 def look(ref: str, desk: Desk) -> Standing:
     """How an incident stands now."""
     incident = find(desk, ref)
-    return Standing(incident.ref, incident.state, incident.version, card(desk, incident), incident.room)
+    return Standing(
+        incident.ref, incident.state, incident.version, lambda: card(desk, incident), incident.room
+    )
 
 
 @suggestions(PREFIX)

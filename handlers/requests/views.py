@@ -54,7 +54,9 @@ class List:
 def look(ref: str, desk: Desk) -> Standing:
     """How a request stands now."""
     request = find(desk, ref)
-    return Standing(request.ref, request.state, request.version, card(desk, request), room_of(desk, request))
+    return Standing(
+        request.ref, request.state, request.version, lambda: card(desk, request), room_of(desk, request)
+    )
 
 
 @suggestions(PREFIX)

@@ -60,7 +60,7 @@ def look(ref: str, desk: Desk) -> Standing:
     if ref == "TKT-666":
         raise ZeroDivisionError
     state = _state(ref, desk)
-    return Standing(ref=ref, state=state, version=1, card=Reply(title=f"{ref} is {state}"), room="room-a")
+    return Standing(ref=ref, state=state, version=1, drawn=Reply(title=f"{ref} is {state}"), room="room-a")
 
 
 @command("ticket open", params=About, evidences=PRACTICES)

@@ -104,7 +104,7 @@ def drop(asked: OfBug, desk: Desk) -> Outcome:
 @subject("BUG")
 def look(ref: str, desk: Desk) -> Standing:
     """How a bug stands."""
-    return Standing(ref=ref, state="open", version=1, card=_card(ref), room="requests")
+    return Standing(ref=ref, state="open", version=1, drawn=_card(ref), room="requests")
 
 
 @suggestions("BUG")
