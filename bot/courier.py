@@ -16,9 +16,9 @@ import anyio.to_thread
 import structlog
 from anyio import CapacityLimiter
 
-from bot.adapters.port import Adapter, Delivered, Delivery, GiveUp, Result, TryAgain
+from bot.adapters.port import Adapter, Delivered, GiveUp, Result, TryAgain
 from bot.clock import Clock
-from handlers.delivery import LEASE, Arrived, Deliveries, Failure, Parcel
+from handlers.delivery import LEASE, Deliveries, Failure, Parcel
 from handlers.dispatch import Dispatcher
 from storage.database import StoreUnavailable
 from storage.repositories.outbox import Claim
@@ -175,7 +175,7 @@ class Courier:
         """Where an earlier attempt ended up; None when it did not arrive or nobody can tell."""
         try:
             async with asyncio.timeout(self._call_timeout):
-                return await adapter.find(_delivery(parcel))
+                return await adapter.find(parcel)
         except Exception as error:  # noqa: BLE001 - an adapter's trouble is its message's, and no other's
             _log.exception("cannot ask whether it arrived", lane=parcel.claim.lane)
             return TryAgain(f"{type(error).__name__} while asking whether it arrived", unknown=True)
@@ -183,7 +183,7 @@ class Courier:
     async def _send(self, adapter: Adapter, parcel: Parcel) -> Result | Failure:
         try:
             async with asyncio.timeout(self._call_timeout):
-                return await adapter.deliver(_delivery(parcel))
+                return await adapter.deliver(parcel)
         except TimeoutError:
             return TryAgain(f"no answer in {self._call_timeout:g} s", unknown=True)
         except Exception as error:  # noqa: BLE001 - an adapter's trouble is its message's, and no other's
@@ -197,8 +197,7 @@ class Courier:
         now = self._clock.now()
         record = self._deliveries
         match result:
-            case Delivered(message=message, thread=thread, direct=direct):
-                arrived = Arrived(message, thread, direct)
+            case Delivered() as arrived:
                 await self._until_it_commits(record.delivered, parcel, arrived, now, rests_until)
             case GiveUp(reason=reason):
                 await self._until_it_commits(record.give_up, parcel, reason, now, rests_until)
@@ -226,14 +225,3 @@ class Courier:
         if self._limiter is None:
             self._limiter = CapacityLimiter(self._threads)
         return await anyio.to_thread.run_sync(lambda: function(*arguments, **named), limiter=self._limiter)
-
-
-def _delivery(parcel: Parcel) -> Delivery:
-    return Delivery(
-        key=parcel.key,
-        kind=parcel.kind,
-        place=parcel.place,
-        reply=parcel.reply,
-        edit=parcel.edit,
-        thread=parcel.thread,
-    )

@@ -9,43 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 import anyio.to_thread
 from anyio import CapacityLimiter
 
 from handlers.declare import Commands
+from handlers.delivery import Delivered, Delivery
 from handlers.dispatch import Dispatcher
 from handlers.messages import Command, Form, Option, Reply, Sender
 
+__all__ = ["Adapter", "Delivered", "Delivery", "Ear", "GiveUp", "Result", "TryAgain"]
+
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """One message to one place. `key` is stable over retries and is what once-only sending hangs on.
-
-    `place` holds the platform's own ids (`channel`, or `user`, `workspace`, `direct` for a person; `below` the
-    subject whose card it answers). `edit` is the message to change in place, `thread` the thread to write in;
-    both as this adapter gave them back before.
-    """
-
-    key: str
-    kind: str
-    place: Mapping[str, Any]
-    reply: Reply
-    edit: Mapping[str, Any] | None = None
-    thread: str | None = None
-
-
-@dataclass(frozen=True)
-class Delivered:
-    """It arrived. `message` is whatever the adapter needs to edit it later; `thread` is where answers go."""
-
-    message: Mapping[str, Any]
-    thread: str | None = None
-    direct: str | None = None
 
 
 @dataclass(frozen=True)

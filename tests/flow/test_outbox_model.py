@@ -22,7 +22,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from config.loading import load
 from config.policy import Policy
-from handlers.delivery import Arrived, Failure, Parcel
+from handlers.delivery import Delivered, Failure, Parcel
 from storage import migrations
 from storage.database import Database
 from storage.models.flow import OutboxRow
@@ -150,7 +150,7 @@ class Outbox(RuleBasedStateMachine):
             if parcel is None:
                 return []
             if self.can_find and parcel.key in self.sent_as:
-                self.flow.deliveries.delivered(parcel, Arrived({}), now, now)
+                self.flow.deliveries.delivered(parcel, Delivered({}), now, now)
                 return []
             claim = parcel.claim
         parcel = self.flow.deliveries.ready(claim, now)
@@ -191,7 +191,7 @@ class Outbox(RuleBasedStateMachine):
         deliveries, now = self.flow.deliveries, self.flow.clock.now()
         match outcome:
             case "arrives":
-                deliveries.delivered(parcel, Arrived({}), now, now)
+                deliveries.delivered(parcel, Delivered({}), now, now)
             case "is busy":
                 deliveries.put_off(parcel, Failure("429", after=BUSY), now, now)
                 if now < parcel.claim.until:

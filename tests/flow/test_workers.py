@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from bot.adapters.port import Delivery
-from handlers.delivery import LEASE, Arrived, Deliveries, Failure
+from handlers.delivery import LEASE, Delivered, Deliveries, Failure
 from storage.unit_of_work import Records
 from tests.flow.conftest import START, Flow, until
 from tests.flow.test_lanes import _row
@@ -36,7 +36,7 @@ def test_workers_in_threads_share_without_taking_anything_twice(flow: Flow):
                     parcel = deliveries.ready(claim, now)
                     assert parcel is not None
                     sent.extend((name, item.id) for item in claim.items)
-                    assert deliveries.delivered(parcel, Arrived({}), now, now)
+                    assert deliveries.delivered(parcel, Delivered({}), now, now)
         except BaseException as error:
             trouble.append(error)
             raise
@@ -64,13 +64,13 @@ def test_a_worker_that_froze_past_its_lease_records_nothing_about_what_another_t
     (taken,) = flow.deliveries.claim(flow.clock.now(), "second", 1, ["chat"])
     assert taken.in_doubt
     now = flow.clock.now()
-    assert not flow.deliveries.delivered(parcel, Arrived({"number": 1}), now, now)
+    assert not flow.deliveries.delivered(parcel, Delivered({"number": 1}), now, now)
     assert not flow.deliveries.put_off(parcel, Failure("503"), now, now)
     assert not flow.deliveries.give_up(parcel, "no such channel", now, now)
     assert [row.state for row in flow.rows()] == ["sending"]
     again = flow.deliveries.ready(taken, now)
     assert again is not None
-    assert flow.deliveries.delivered(again, Arrived({"number": 2}), now, now)
+    assert flow.deliveries.delivered(again, Delivered({"number": 2}), now, now)
     (record,) = flow.evidence("notice.delivered")
     assert record.before == {"worker": "frozen"}
     assert record.after is not None
@@ -88,11 +88,13 @@ def test_a_worker_that_froze_does_not_free_the_lane_that_another_holds_for_anoth
     (page,) = flow.deliveries.claim(flow.clock.now(), "second", 1, ["chat"])
     assert page.items[0].kind == "page"
     now = flow.clock.now()
-    assert flow.deliveries.delivered(parcel, Arrived({}), now, now), "it did arrive, and nobody else took it"
+    assert flow.deliveries.delivered(parcel, Delivered({}), now, now), (
+        "it did arrive, and nobody else took it"
+    )
     assert not flow.deliveries.claim(now, "third", 1, ["chat"])
     taken = flow.deliveries.ready(page, now)
     assert taken is not None
-    assert flow.deliveries.delivered(taken, Arrived({}), now, now)
+    assert flow.deliveries.delivered(taken, Delivered({}), now, now)
 
 
 @pytest.mark.parametrize("moment", ["before it sent", "after it sent"])
