@@ -244,7 +244,7 @@ def _frozen_row(desk: Desk, frozen: Frozen) -> tuple[Words, ...]:
 
 @command("change figures", params=Figures, role=Role.MANAGER)
 def figures(asked: Figures, desk: Desk) -> Reply:
-    """See how changes went: how many succeeded, how long they took from the first word, what is still owed."""
+    """See how changes went: how many succeeded, how long they took, and which reviews are owed."""
     try:
         span = period(asked.span, desk.now, desk.asker.zone)
     except NotAPeriod as error:
