@@ -234,7 +234,7 @@ def _waking(house: House) -> Finding:
             if way not in ready:
                 missing.setdefault(way, []).append(person.key)
     named = "; ".join(
-        f"{way}, which {', '.join(people)} name, is not set up" for way, people in missing.items()
+        f"{way} is named by {', '.join(people)} and not set up" for way, people in missing.items()
     )
     return Finding(
         "ways to wake people",

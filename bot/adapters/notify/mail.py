@@ -188,7 +188,7 @@ class _Call:
             if not _good(code):
                 return TryAgain(f"the mail server refuses us: {_code(code, said)}")
             self._enter(client)
-            result = self._hand_over(client, sender.addr_spec, to.addr_spec, letter.as_bytes())
+            result = self._hand_over(client, sender.addr_spec, to.addr_spec, letter)
             client.putcmd("QUIT")  # nobody waits for the answer: the message is handed in, or is not
         except smtplib.SMTPResponseException as error:
             not_an_answer = self.may_have_arrived and not isinstance(error, smtplib.SMTPDataError)
@@ -215,7 +215,7 @@ class _Call:
         if self._server.user is not None:
             client.login(self._server.user, self._server.password or "")
 
-    def _hand_over(self, client: smtplib.SMTP, sender: str, to: str, letter: bytes) -> Result:
+    def _hand_over(self, client: smtplib.SMTP, sender: str, to: str, letter: EmailMessage) -> Result:
         client.ehlo_or_helo_if_needed()
         code, said = client.mail(sender)
         if not _good(code):
@@ -223,9 +223,9 @@ class _Call:
         code, said = client.rcpt(to)
         if _good(code):
             self.may_have_arrived = True
-            code, said = client.data(letter)
+            code, said = client.data(letter.as_bytes())
         if _good(code):
-            return Delivered({"code": code})
+            return Delivered({"id": str(letter["Message-ID"])})
         reason = f"the mail server refuses the message: {_code(code, said)}"
         if 500 <= code < 600:
             return GiveUp(reason)

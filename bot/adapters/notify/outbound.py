@@ -186,8 +186,8 @@ class Outbound:
         return target
 
     def _is_allowed(self, target: httpx.URL) -> bool:
-        host = target.host.rstrip(".").lower()
-        return not self._allow.isdisjoint({host, f"{host}:{_port(target)}"})
+        names = {target.host.rstrip("."), target.raw_host.decode("ascii").rstrip(".")}
+        return not self._allow.isdisjoint(names | {f"{name}:{_port(target)}" for name in names})
 
     async def _addresses(self, target: httpx.URL) -> Sequence[str]:
         host = target.raw_host.decode("ascii")

@@ -43,12 +43,12 @@ def title(reply: Reply) -> str:
 
 def facts(reply: Reply, zone: ZoneInfo) -> list[str]:
     """A line for each fact."""
-    return [f"{each.label}: {plain(each.value, zone)}" for each in reply.facts]
+    return [plain((f"{each.label}: ", *each.value), zone) for each in reply.facts]
 
 
 def answers(reply: Reply) -> list[str]:
     """A line for each button: what it does, and what to say to the desk instead of pressing it."""
-    return [f"{button.label}: {button.line}" for button in reply.buttons]
+    return [_STEERING.sub("", f"{button.label}: {button.line}") for button in reply.buttons]
 
 
 def body(reply: Reply, zone: ZoneInfo) -> str:
@@ -73,7 +73,7 @@ def short(reply: Reply, zone: ZoneInfo, at_most: int, mark: str) -> str:
     said = [f"{title(reply)}."]
     said += [f"{each}." for each in facts(reply, zone)]
     told = " ".join(" ".join(each.split()) for each in said)
-    answer = f" In chat: {reply.buttons[0].line}" if reply.buttons else ""
+    answer = f" In chat: {_STEERING.sub('', reply.buttons[0].line)}" if reply.buttons else ""
     end = f"{answer} #{mark}"
     return cut(told, at_most - len(end)) + end
 

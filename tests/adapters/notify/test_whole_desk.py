@@ -220,5 +220,5 @@ def test_the_doctor_names_the_ways_and_whoever_names_one_that_is_not_set_up(home
     found = {each.name: each for each in examine(house)}["ways to wake people"]
     house.database.close()
     assert not found.good
-    assert found.found == "chat; sms, which bo name, is not set up"
+    assert found.found == "chat; sms is named by bo and not set up"
     assert found.then == "Set TWILIO_ACCOUNT_SID (docs/settings.md), or name other contacts."
