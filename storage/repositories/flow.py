@@ -57,6 +57,27 @@ _THREAD = Prepared(
         _post.c.thread == bindparam("wanted"),
     )
 )
+_HANGS = Prepared(select(_post).where(_post.c.subject == bindparam("about")))
+_HANGS_AT = Prepared(
+    select(_post).where(
+        _post.c.subject == bindparam("about"),
+        _post.c.platform == bindparam("on"),
+        _post.c.place == bindparam("within"),
+    )
+)
+_PLACES = [each.name for each in _post.c]
+_fact = Installation.metadata.tables["installation"]
+_FACT = Prepared(select(_fact.c.value).where(_fact.c.name == bindparam("wanted")))
+_UNTRIED = Prepared(
+    select(_due.c.id)
+    .where(
+        _due.c.open,
+        or_(_due.c.rank == 0, _due.c.rank == 1),
+        _due.c.at < bindparam("before", type_=_due.c.at.type),
+        _due.c.attempts == 0,
+    )
+    .limit(1)
+)
 _definition = Definition.metadata.tables["definition"]
 _KEEP = Prepared(insert(_definition))
 _KNOWN = Prepared(
@@ -180,8 +201,7 @@ class Dues:
 
     def is_behind(self, before: datetime) -> bool:
         """Whether a moment before an instant has not been tried yet: the desk is catching up."""
-        untried = _due.c.open, _due.c.rank.in_(_RANKS), _due.c.at < before, _due.c.attempts == 0
-        return self._session.scalar(select(_due.c.id).where(*untried).limit(1)) is not None
+        return _UNTRIED.value(self._session, before=before) is not None
 
 
 class Counters:
@@ -203,11 +223,12 @@ class Posts:
 
     def of(self, subject: str) -> Sequence[Post]:
         """Every place where a subject's card hangs."""
-        return self._session.scalars(select(Post).where(col(Post.subject) == subject)).all()
+        return [_hangs(row) for row in _HANGS.rows(self._session, about=subject)]
 
     def at(self, subject: str, platform: str, place: str) -> Post | None:
         """A subject's card in one place."""
-        return self._session.get(Post, (subject, platform, place))
+        found = _HANGS_AT.first(self._session, about=subject, on=platform, within=place)
+        return None if found is None else _hangs(found)
 
     def subject_of_thread(self, platform: str, place: str, thread: str) -> str | None:
         """Whose thread this is."""
@@ -218,6 +239,10 @@ class Posts:
         """Remember where a card hangs now."""
         self._session.merge(post)
         self._session.flush()
+
+
+def _hangs(row: Sequence[Any]) -> Post:
+    return Post(**dict(zip(_PLACES, row, strict=True)))
 
 
 class Definitions:
@@ -258,7 +283,7 @@ class Facts:
 
     def get(self, name: str) -> Any | None:
         """A fact, or None."""
-        return self._session.scalar(select(col(Installation.value)).where(col(Installation.name) == name))
+        return _FACT.value(self._session, wanted=name)
 
     def put(self, name: str, value: Any) -> None:
         """Set a fact."""

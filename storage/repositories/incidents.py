@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, func, or_, select
+from sqlalchemy import bindparam, delete, func, or_, select, text
 from sqlmodel import Session, col
 from sqlmodel import select as select_models
 
 from storage.models.incidents import Incident, IncidentLink, IncidentPart, IncidentText
+from storage.statements import Prepared
 
 # Asked by nearly every command on an incident, and so built once.
 _PARTS = (
@@ -22,6 +23,12 @@ _LINKS = (
     select_models(IncidentLink)
     .where(col(IncidentLink.incident) == bindparam("wanted"))
     .order_by(col(IncidentLink.at), col(IncidentLink.ref))
+)
+_PUT_PART = Prepared(
+    text(
+        "INSERT INTO incident_part (incident, part, person, since) VALUES (:incident, :part, :person, :since)"
+        " ON CONFLICT DO NOTHING"
+    ).bindparams(bindparam("since", type_=IncidentPart.metadata.tables["incident_part"].c.since.type))
 )
 
 
@@ -52,9 +59,7 @@ class Incidents:
 
     def put_part(self, number: int, part: str, person: str, at: datetime) -> None:
         """Give somebody a part; that they play it already changes nothing."""
-        if self._session.get(IncidentPart, (number, part, person)) is None:
-            self._session.add(IncidentPart(incident=number, part=part, person=person, since=at))
-            self._session.flush()
+        _PUT_PART.run(self._session, incident=number, part=part, person=person, since=at)
 
     def drop_parts(self, number: int, parts: Iterable[str], person: str | None = None) -> None:
         """Take these parts away from somebody, or from everybody."""
@@ -185,7 +190,7 @@ class Incidents:
         texts = self._session.exec(
             select_models(IncidentText).where(col(IncidentText.author) == person)
         ).all()
-        for text in texts:
-            text.text = "(erased)"
+        for each in texts:
+            each.text = "(erased)"
         self._session.flush()
         return sorted({row.number for row in rows} | {text.incident for text in texts})
