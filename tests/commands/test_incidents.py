@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count, pairwise
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -269,6 +271,21 @@ def test_the_second_of_two_who_acknowledge_is_told_kindly(talk: Talk) -> None:
     talk.say("backup", "incident take INC-1")
     assert fact(card(talk), "Held by") == "Bo Backup"
     assert talk.told("@oncall")[-1] == "Bo Backup has INC-1"
+
+
+def test_of_two_who_acknowledge_in_the_same_instant_one_has_it(talk: Talk) -> None:
+    declare(talk)
+    meet = Barrier(2)
+
+    def acknowledge(person: str) -> Reply:
+        meet.wait()
+        return talk.say(person, "incident ack INC-1")
+
+    with ThreadPoolExecutor(2) as both:
+        titles = {reply.title for reply in both.map(acknowledge, ("oncall", "backup"))}
+    assert "INC-1 is yours" in titles
+    assert titles & {"Oli Oncall has INC-1 already.", "Bo Backup has INC-1 already."}
+    assert talk.actions("INC-1").count("incident.acknowledged") == 1
 
 
 def test_acknowledging_what_is_resolved_does_not_reopen_it(quick_talk: Talk) -> None:
