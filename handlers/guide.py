@@ -12,7 +12,8 @@ from handlers.errors import UnknownCommand
 from handlers.messages import Button, Reply, Style, Table, Words, counted, facts
 from handlers.parsing import Text, near
 from handlers.rules.rotation import holder
-from handlers.rules.workflow import UNFINISHED, ActionState, RequestState
+from handlers.rules.workflow import LIVE, UNFINISHED, ActionState, IncidentState, RequestState
+from storage.models.incidents import Incident
 from storage.models.problems import Action
 from storage.models.requests import Request
 
@@ -122,6 +123,9 @@ def home(asked: Home, desk: Desk) -> Reply:
     )
     if owed_total:
         sections.append(_owed(owed, owed_total))
+    broken, broken_total = desk.records.incidents.listed(states=LIVE, person=desk.asker.key, at_most=_SHOWN)
+    if broken_total:
+        sections.insert(0, _broken(broken, broken_total))
     if waiting:
         sections.append(_decisions(desk, waiting))
     if desk.policy.rotas:
@@ -132,10 +136,29 @@ def home(asked: Home, desk: Desk) -> Reply:
         more=tuple(sections),
         buttons=(
             Button(label="Ask for something", line="request new", style=Style.PRIMARY),
+            *(
+                (Button(label="Something is broken", line="incident declare"),)
+                if desk.policy.incidents
+                else ()
+            ),
             Button(label="My requests", line="request list mine"),
             Button(label="Help", line="desk help"),
         ),
         as_of=desk.now,
+    )
+
+
+def _broken(incidents: Sequence[Incident], total: int) -> Reply:
+    return Reply(
+        title=f"Open incidents that are yours ({total})",
+        table=Table(
+            columns=("Incident", "What", "Severity", "State"),
+            rows=tuple(
+                ((each.ref,), (each.title,), (each.severity,), (IncidentState(each.state).shown,))
+                for each in incidents
+            ),
+        ),
+        buttons=tuple(Button(label=f"Show {each.ref}", line=each.ref) for each in incidents[:3]),
     )
 
 
@@ -194,6 +217,7 @@ def _row(request: Request) -> tuple[Words, ...]:
 def status(asked: Status, desk: Desk) -> Reply:
     """See how the desk itself is: what is open, what waits to be sent, how far the ledger goes."""
     _, open_requests = desk.records.requests.listed(states=UNFINISHED, at_most=1)
+    _, open_incidents = desk.records.incidents.listed(states=LIVE, at_most=1)
     waiting = desk.records.outbox.counts()
     head = desk.records.ledger.head()
     overdue = desk.records.dues.overdue(desk.now)
@@ -201,6 +225,7 @@ def status(asked: Status, desk: Desk) -> Reply:
         title=f"{desk.policy.organisation.name}: the desk is here",
         facts=facts(
             ("Open requests", str(open_requests)),
+            ("Open incidents", str(open_incidents)),
             (
                 "Messages waiting",
                 ", ".join(f"{count} {state}" for state, count in sorted(waiting.items())) or "none",

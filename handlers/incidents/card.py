@@ -10,7 +10,7 @@ from handlers.desk import Desk
 from handlers.incidents.outside import missing, troubled_pages
 from handlers.messages import Button, Fact, Part, Reply, Style, Tone, Words, facts
 from handlers.rules.workflow import LIVE, IncidentState
-from storage.models.incidents import Incident
+from storage.models.incidents import FOLLOWER, PAGED, Incident
 from storage.models.service_levels import ClockRow
 
 _LABELS = {
@@ -75,7 +75,7 @@ def _facts(desk: Desk, incident: Incident) -> tuple[Fact, ...]:
         ("Service", service.name if service else incident.service),
         ("Held by", desk.who(incident.assignee) or ("nobody yet" if live else None)),
         *((role.capitalize(), desk.who(roles.get(role))) for role in INCIDENT_ROLES),
-        ("Woken", _climb(desk, incident) if live else None),
+        ("Woken", _woken(desk, incident) if incident.state == IncidentState.TRIGGERED else None),
         *_promises(desk, incident),
         ("Last update", said.get("update") if live else None),
         ("Workaround", said.get("workaround") if live else None),
@@ -95,19 +95,23 @@ def _state(incident: Incident) -> str:
     return f"{IncidentState(incident.state).shown}{confirmed}"
 
 
-def _climb(desk: Desk, incident: Incident) -> Words:
-    """How far it has climbed, and when the next level's turn comes."""
-    if incident.state != IncidentState.TRIGGERED or not incident.level:
-        return ()
+def _woken(desk: Desk, incident: Incident) -> Words:
+    """Who was woken so far, how far that has climbed, and when the next level's turn comes."""
+    paged = [each.person for each in desk.records.incidents.parts(incident.number) if each.part == PAGED]
+    names = ", ".join(map(desk.directory.name, paged))
+    if not incident.level:
+        return (names,) if names else ()
     terms = definitions.escalation(desk, incident.escalation, incident.escalation_version)
     levels = len(terms.levels)
     where: list[Part] = [
-        f"level {incident.level} of {levels}" if incident.level <= levels else "the last one there is"
+        f"{names} (level {incident.level} of {levels}"
+        if incident.level <= levels
+        else f"{names} (the last one there is"
     ]
     if terms.rounds > 1 and incident.level <= levels:
         where.append(f", round {incident.round} of {terms.rounds}")
     following = desk.at(desk.records.dues.at(f"{incident.ref}/climb"), relative=True)
-    return (*where, "; the next ", following) if following else tuple(where)
+    return (*where, "; the next ", following, ")") if following else (*where, ")")
 
 
 def _promises(desk: Desk, incident: Incident) -> Iterator[tuple[str, Words]]:
@@ -155,7 +159,7 @@ def _follow_buttons(desk: Desk, incident: Incident) -> Iterable[Button]:
     if incident.state == IncidentState.MERGED or incident.reporter == desk.asker.key:
         return
     follows = any(
-        each.part == "follower" and each.person == desk.asker.key
+        each.part == FOLLOWER and each.person == desk.asker.key
         for each in desk.records.incidents.parts(incident.number)
     )
     verb = "unfollow" if follows else "follow"

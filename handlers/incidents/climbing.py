@@ -17,7 +17,6 @@ from handlers.declare import Change, Due, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import WrongState
 from handlers.incidents.shared import (
-    PAGED,
     change,
     crew,
     done,
@@ -36,7 +35,7 @@ from handlers.rules.promises import course_of
 from handlers.rules.rotation import holder
 from handlers.rules.sla_clock import Fact
 from handlers.rules.workflow import LIVE, OVER, IncidentState
-from storage.models.incidents import Incident
+from storage.models.incidents import PAGED, Incident
 
 _BEGINS = frozenset({"declared", "reopened", "acknowledgement_lapsed", "handed_back"})
 _HOLDS = frozenset({"acknowledged", "assigned", "handed_over", "reopened"})

@@ -17,7 +17,6 @@ from handlers.errors import NeedsForm, NotAllowed, WrongState
 from handlers.incidents.card import card, own_buttons
 from handlers.incidents.roles import ask_for_roles
 from handlers.incidents.shared import (
-    FOLLOWER,
     PREFIX,
     change,
     done,
@@ -31,7 +30,7 @@ from handlers.messages import Card, FieldInput, Form, FormField, Option, Reply, 
 from handlers.parsing import Choice, Free, IncidentRef, Line, Manner, ServiceKey, Word
 from handlers.rules.likeness import ALIKE, likeness
 from handlers.rules.workflow import LIVE, IncidentState, require_move
-from storage.models.incidents import Incident
+from storage.models.incidents import FOLLOWER, PAGED, Incident
 
 _LEVELS = Choice(("high", "medium", "low"))
 _SHOWN = 3
@@ -208,7 +207,7 @@ def _declared(desk: Desk, incident: Incident) -> Reply:
     """What whoever declared it is told: how bad it is, who was woken, when the next word comes."""
     drawn = card(desk, incident)
     shown = ("Severity", "Woken", "Answer by", "Next update by", "Practice")
-    woken = [each.person for each in desk.records.incidents.parts(incident.number) if each.part == "paged"]
+    woken = [each.person for each in desk.records.incidents.parts(incident.number) if each.part == PAGED]
     names = ", ".join(desk.directory.name(person) for person in woken)
     return drawn.model_copy(
         update={

@@ -10,7 +10,6 @@ from handlers.declare import Change, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, WrongState
 from handlers.incidents.shared import (
-    FOLLOWER,
     PREFIX,
     audience,
     change,
@@ -26,7 +25,7 @@ from handlers.incidents.telling import in_thread, tell
 from handlers.messages import Card
 from handlers.parsing import AnyRef, IncidentRef
 from handlers.rules.workflow import IncidentState, require_move
-from storage.models.incidents import Incident
+from storage.models.incidents import FOLLOWER, Incident
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from handlers.errors import WrongState
 from handlers.incidents.climbing import terms_of
 from handlers.incidents.roles import ask_for_roles
 from handlers.incidents.shared import (
-    PAGED,
     audience,
     change,
     done,
@@ -33,7 +32,7 @@ from handlers.parsing import Choice, Duration, IncidentRef, Manner, ServiceKey, 
 from handlers.rules import sla_clock
 from handlers.rules.business_time import hours_of
 from handlers.rules.workflow import LIVE, IncidentState
-from storage.models.incidents import Incident
+from storage.models.incidents import PAGED, Incident
 
 _LEVELS = Choice(("high", "medium", "low"))
 _SOONEST, _LATEST = timedelta(minutes=1), timedelta(days=7)

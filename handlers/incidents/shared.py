@@ -14,10 +14,9 @@ from handlers.incidents.card import card, own_buttons
 from handlers.messages import Button, Card, Notice, Part, Tone
 from handlers.rules.promises import moves_clocks
 from handlers.rules.workflow import IncidentState, require_move
-from storage.models.incidents import Incident
+from storage.models.incidents import FOLLOWER, Incident
 
 PREFIX = "INC"
-PAGED, FOLLOWER = "paged", "follower"
 
 
 def rules_of(desk: Desk) -> IncidentRules:

@@ -59,8 +59,12 @@ class Incident(SQLModel, table=True):
         return f"INC-{self.number}"
 
 
+FOLLOWER, PAGED = "follower", "paged"
+"""The parts of those who want to hear of an incident, and of those who were woken for it."""
+
+
 class IncidentPart(SQLModel, table=True):
-    """The part somebody plays: `lead`, `communications`, `operations`, `follower`, or `paged` (woken for it)."""
+    """The part somebody plays: `lead`, `communications`, `operations`, or one of the two above."""
 
     __tablename__ = "incident_part"
 

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, func, or_, select, text
 from sqlmodel import Session, col
 from sqlmodel import select as select_models
 
-from storage.models.incidents import Incident, IncidentLink, IncidentPart, IncidentText
+from storage.models.incidents import PAGED, Incident, IncidentLink, IncidentPart, IncidentText
 from storage.statements import Prepared
 
 # Asked by nearly every command on an incident, and so built once.
@@ -128,7 +128,7 @@ class Incidents:
             query = query.where(col(Incident.state).in_(list(states)))
         if person:
             plays = select(col(IncidentPart.incident)).where(
-                col(IncidentPart.person) == person, col(IncidentPart.part) != "paged"
+                col(IncidentPart.person) == person, col(IncidentPart.part) != PAGED
             )
             mine = (
                 col(Incident.reporter) == person,

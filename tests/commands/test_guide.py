@@ -158,8 +158,8 @@ def test_a_decision_is_shown_however_much_else_waits(quick_talk: Talk) -> None:
 def test_status_tells_how_the_desk_itself_is(talk: Talk) -> None:
     quiet = facts(talk.say("staff", "desk status"))
     assert quiet == {
-        "Open requests": "0", "Messages waiting": "none", "Moments overdue": "0", "Evidence": "0 records",
-        "Policy": f"version {talk.policy.version}",
+        "Open requests": "0", "Open incidents": "0", "Messages waiting": "none", "Moments overdue": "0",
+        "Evidence": "0 records", "Policy": f"version {talk.policy.version}",
     }  # fmt: skip
     approve_laptop(talk)
     busy = facts(talk.say("staff", "desk status"))

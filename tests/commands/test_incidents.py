@@ -231,7 +231,7 @@ def test_a_silent_night_climbs_to_the_fallback_and_wakes_each_level_once(talk: T
     assert pages(talk, "owner") == [PAGE, PAGE], (
         "for the next word, which nobody else owes, and at the very end"
     )
-    assert fact(card(talk), "Woken") == "the last one there is"
+    assert fact(card(talk), "Woken") == "Oli Oncall, Bo Backup, Olga Owner (the last one there is)"
     as_desk(talk, "incident climb INC-1")
     assert len(climbed(talk)) == 7, "said again, it wakes nobody again"
     story = [each for each in talk.evidence("INC-1") if each.action == "incident.escalated"]
@@ -843,3 +843,13 @@ def test_every_severity_has_a_rule_even_where_the_policy_names_none(quick_talk: 
     quick_talk.policy = replace(quick_talk.policy, incidents=few, version="few")
     declare(quick_talk, "incident declare slow mail service:mail impact:low urgency:low")
     assert len(climbed(quick_talk)) == 1
+
+
+def test_home_shows_the_incidents_that_are_ones_own(quick_talk: Talk) -> None:
+    assert "incident declare" in [each.line for each in quick_talk.say("staff", "desk home").buttons]
+    declare(quick_talk)
+    quick_talk.say("oncall", "incident ack INC-1")
+    for person in ("staff", "oncall"):
+        assert quick_talk.say(person, "desk home").more[0].title == "Open incidents that are yours (1)"
+    assert quick_talk.say("agent", "desk home").more[0].title != "Open incidents that are yours (1)"
+    assert fact(quick_talk.say("agent", "desk status"), "Open incidents") == "1"
