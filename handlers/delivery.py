@@ -368,7 +368,7 @@ class Deliveries:
                         self._write(records, claim, end, now)
                     # Ends are evidence, and the ledger is one transaction's at a time: of two ways that are
                     # given up at once, the second sees the first.
-                    for page in records.outbox.pages_touched(claim.items, resting):
+                    for page in records.outbox.pages_of(_in_trouble(ends), resting):
                         self._go_on(records, page, resting, now)
                     if remember:
                         remember(records)
@@ -462,6 +462,13 @@ def _failed(items: Sequence[Item], failure: Failure, now: datetime) -> list[_End
             values = {"next_at": now + wait, "in_doubt": item.in_doubt or failure.unknown}
             ends.append(_End("retry", [item], failure.reason, values))
     return [*ends, _End("given up", spent, failure.reason)] if spent else ends
+
+
+def _in_trouble(ends: Sequence[_End]) -> list[Item]:
+    """Messages that do not leave as they should, or did not until now; of the others nobody need be told."""
+    return [
+        item for end in ends for item in end.items if item.attempts or end.state not in ("sent", "skipped")
+    ]
 
 
 def _given_up(items: Sequence[Item], reason: str) -> Reply:

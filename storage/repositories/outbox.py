@@ -235,7 +235,7 @@ class Outbox:
 
     # Settling -------------------------------------------------------------------------------------
 
-    def pages_touched(self, items: Iterable[Item], resting: str | None = None) -> AbstractSet[str]:
+    def pages_of(self, items: Iterable[Item], resting: str | None = None) -> AbstractSet[str]:
         """The pages to which these messages belong, and those that wait in a lane that rests."""
         pages = {item.page for item in items if item.page}
         if resting is None:

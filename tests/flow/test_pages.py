@@ -341,13 +341,17 @@ async def test_every_delay_is_readable_with_its_reason_and_the_next_attempt(bo: 
     assert (mail.way, mail.state, mail.next_at, mail.done_at) == ("mail", "sent", None, START)
 
 
-async def test_the_card_is_drawn_anew_when_something_became_of_a_page(bo: Flow):
+async def test_the_card_is_drawn_anew_when_a_page_is_late_and_when_it_is_so_no_more(bo: Flow):
     bo.say("ticket open TKT-2 room-a")
-    await bo.courier.drain()
+    bo.say("ticket wake TKT-2 bo")
+    await bo.live(minutes=2)
+    assert [each.kind for each in bo.chat.journal] == ["page", "card"], "all is well, and nobody is told"
+    bo.chat.follow(is_busy(30))
     bo.say("ticket wake TKT-2 bo")
     await bo.courier.drain()
-    posted, edited = (each for each in bo.chat.journal if each.kind == "card")
-    assert edited.changed == posted.number
+    assert [each.kind for each in bo.chat.journal[2:]] == ["card"]
+    await bo.live(minutes=2)
+    assert [each.kind for each in bo.chat.journal[3:]] == ["page", "card"]
 
 
 async def test_a_page_that_was_given_up_is_sent_when_somebody_asks(bo: Flow):
