@@ -20,6 +20,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlmodel import Session
 
+from storage.statements import leave_out_rows
+
 _PATIENCE_MS = 10_000
 _FIXED_BACKPORTS: dict[tuple[int, ...], int] = {(3, 44): 6, (3, 50): 7}
 
@@ -133,13 +135,9 @@ def _understood() -> Iterator[None]:
 
 
 def _leave_out_rows(failed: ExceptionContext) -> None:
-    """Cut an error of PostgreSQL to its first sentence: the others quote the row, and it would reach the log."""
-    diagnosis = getattr(failed.original_exception, "diag", None)
-    if diagnosis is None or not diagnosis.message_primary:
-        return
-    failed.original_exception.args = (diagnosis.message_primary,)
+    leave_out_rows(failed.original_exception)
     if failed.sqlalchemy_exception is not None:
-        failed.sqlalchemy_exception.args = (diagnosis.message_primary,)
+        failed.sqlalchemy_exception.args = failed.original_exception.args
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -101,6 +101,8 @@ class Prepared:
         how = self._compiled.get(dialect.name)
         if how is None:
             how = self._compiled[dialect.name] = _Compiled(self._statement, dialect)
+        for listener in connection.dispatch.before_cursor_execute:  # who watches statements sees these too
+            listener(connection, None, how.text, (), None, False)
         try:
             return work(driver, how)
         except dialect.loaded_dbapi.Error as error:
@@ -125,11 +127,19 @@ def _execute_each(driver: Any, how: _Compiled, given: Iterable[Mapping[str, Any]
     driver.cursor().executemany(how.text, [how.values(each) for each in given])
 
 
+def leave_out_rows(error: BaseException) -> None:
+    """Cut an error of PostgreSQL to its first sentence: the others quote the row, and it would reach the log."""
+    diagnosis = getattr(error, "diag", None)
+    if diagnosis is not None and diagnosis.message_primary:
+        error.args = (diagnosis.message_primary,)
+
+
 def _understood(error: Exception, text: str, connection: Connection, dialect: Dialect) -> BaseException:
     """The driver's error as SQLAlchemy tells it, without the values; a connection that is gone is given up."""
     gone = dialect.is_disconnect(error, connection.connection, None)  # type: ignore[arg-type]
     if gone:
         connection.invalidate(error)
+    leave_out_rows(error)
     return DBAPIError.instance(
         text,
         None,

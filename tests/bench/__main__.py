@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 
-PARTS = ("bench_clock", "bench_ledger", "bench_ack", "bench_alerts", "bench_memory")
+PARTS = ("bench_clock", "bench_ledger", "bench_ack", "bench_alerts", "bench_tick", "bench_memory")
 
 
 def main() -> int:

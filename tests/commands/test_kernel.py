@@ -28,6 +28,7 @@ from handlers.parsing import LINE_AT_MOST, Reading
 from storage import database as store
 from storage.database import Database, StoreUnavailable
 from storage.models.people import AccountRow, PersonRow
+from storage.unit_of_work import Records
 from tests.commands import probes
 from tests.harness.house import MONDAY, Talk, _prepare
 from tests.harness.postgres import PostgresServer
@@ -609,6 +610,11 @@ def test_an_error_of_the_store_holds_no_words_of_people(talk: Talk) -> None:
     with pytest.raises(IntegrityError) as failed, talk.database.writing() as session:
         session.execute(text("INSERT INTO draft (key, text) VALUES ('k', :words)"), {"words": "my own words"})
     assert "my own words" not in str(failed.value)
+    with talk.database.writing() as session:
+        Records(session).inbox.record("k", talk.clock.now(), "my own words")
+    with pytest.raises(IntegrityError) as again, talk.database.writing() as session:
+        Records(session).inbox.record("k", talk.clock.now(), "my own words")
+    assert "my own words" not in str(again.value)
 
 
 def test_a_draft_of_what_does_not_exist_has_no_form(quick_talk: Talk) -> None:
