@@ -14,6 +14,7 @@ from handlers.desk import Desk
 from handlers.errors import NotAllowed, WrongState
 from handlers.messages import Button, Card, Reply, Tone, facts
 from handlers.parsing import PersonRef, Word
+from storage.models.changes import Change as ServiceChange
 from storage.models.incidents import Incident
 from storage.models.people import LinkCode
 from storage.models.problems import Action
@@ -24,6 +25,7 @@ _THEIRS = {
     Request: ("request", ("requester", "assignee")),
     Incident: ("incident", ("reporter", "assignee")),
     Action: ("corrective_action", ("owner",)),
+    ServiceChange: ("change", ("requester", "implementer")),
 }
 """What a ticket's evidence is called by, and what it calls those whose ticket it is."""
 
@@ -105,10 +107,12 @@ def link(asked: Link, desk: Desk) -> Outcome:
     desk.records.people.move_accounts(desk.asker.key, found.person)
     records = desk.records
     records.problems.hand_over(desk.asker.key, found.person)
-    handed_over: list[Request | Incident | Action] = [
+    changes = records.changes.hand_over(desk.asker.key, found.person)
+    handed_over: list[Request | Incident | Action | ServiceChange] = [
         *records.requests.hand_over(desk.asker.key, found.person),
         *records.incidents.hand_over(desk.asker.key, found.person),
         *records.actions.hand_over(desk.asker.key, found.person),
+        *changes,
     ]
     joined = Change(
         "person.linked",
@@ -123,10 +127,11 @@ def link(asked: Link, desk: Desk) -> Outcome:
             tone=Tone.GOOD,
         ),
         changes=[joined, *(_handed_over(each, desk.asker.key) for each in handed_over)],
+        follow=[f"change settle {each.ref}" for each in changes],  # two votes may have become one
     )
 
 
-def _handed_over(ticket: Request | Incident | Action, before: str) -> Change:
+def _handed_over(ticket: Request | Incident | Action | ServiceChange, before: str) -> Change:
     noun, roles = _THEIRS[type(ticket)]
     state = {"state": ticket.state}
     now = {role: person for role in roles if (person := getattr(ticket, role))}
@@ -167,6 +172,7 @@ def _erase_words(desk: Desk, person: str) -> list[str]:
         "INC": records.incidents.erase_words,
         "PRB": records.problems.erase_words,
         "ACT": records.actions.erase_words,
+        "CHG": records.changes.erase_words,
     }
     return [f"{prefix}-{number}" for prefix, erase_ in places.items() for number in erase_(person)]
 

@@ -128,8 +128,13 @@ def window_words(desk: Desk, start: datetime | None, end: datetime | None) -> Wo
 
 def edited_since(desk: Desk, change: Change, ballot: int) -> list[Difference]:
     """In which parts a change says something else now than in an earlier ballot."""
-    before = desk.records.changes.content(change.number, ballot).body
-    return differences(before, content_of(desk, change))
+    return edits_between(desk.records.changes.content(change.number, ballot).body, content_of(desk, change))
+
+
+def edits_between(before: Content, after: Content) -> list[Difference]:
+    """The parts in which two contents differ, in the order in which people read them."""
+    order = list(PARTS)
+    return sorted(differences(before, after), key=lambda each: order.index(each.part))
 
 
 def parts_of(edits: Iterable[Difference]) -> str:

@@ -17,7 +17,7 @@ from handlers.declare import Outcome, Standing, command, subject
 from handlers.desk import Desk
 from handlers.errors import BadValue, NotAllowed, NotFound, WrongState
 from handlers.messages import Button, Card, Notice, Reply, Table, Tone, ToPerson, counted, facts
-from handlers.parsing import Free, Manner, Word, near, reference
+from handlers.parsing import Free, Manner, near, reference
 from handlers.rules.workflow import TAKES_PLACE
 from storage.models.changes import FreezeRow
 from storage.repositories.changes import Planned
@@ -41,7 +41,7 @@ class DeclareFreeze:
 class LiftFreeze:
     """For example: change unfreeze FRZ-1"""
 
-    freeze: Annotated[Word, "The freeze, as FRZ-1"]
+    freeze: Annotated[str, Free(at_most=150), "The freeze, as FRZ-1"]
 
 
 @subject(PREFIX)

@@ -21,6 +21,7 @@ from handlers.changes.content import (
     content_of,
     difference_table,
     edited_since,
+    edits_between,
     is_assessed,
     missing,
     parts_of,
@@ -50,7 +51,7 @@ from handlers.errors import NeedsForm, NotAllowed, WrongState
 from handlers.messages import Card, Form, FormField, Reply, Tone, counted
 from handlers.parsing import Answers, Free, Line, Manner, Named, PersonRef, Text, WholeNumber
 from handlers.rules.risk import Risk, rate
-from handlers.rules.votes import Content, differences
+from handlers.rules.votes import Content
 from handlers.rules.workflow import ChangeState
 from storage.models.changes import Change
 
@@ -315,7 +316,7 @@ def _edit_form(desk: Desk, name: str, change: Change, problems: Mapping[str, str
 
 def rewrite(desk: Desk, change: Change, content: Content, action: str = "edited") -> Outcome:
     """Let a change say this. Whoever was asked before is asked anew; a standard change keeps its authority."""
-    edits = differences(content_of(desk, change), content)
+    edits = edits_between(content_of(desk, change), content)
     if not edits:
         raise WrongState(f"{change.ref} says that already.", subject=change.ref)
     if change.kind == ChangeKind.STANDARD and any(each.part in _FIXED for each in edits):
@@ -463,7 +464,7 @@ def submit(asked: Submit, desk: Desk) -> Outcome:
         )
     if lacking := missing(content, change.kind):
         names = {"services": "service"}
-        said = {names.get(part, part): f"{PARTS[part]} is needed." for part in lacking}
+        said = {names.get(part, part): f"{PARTS[part]}: needed before anybody is asked." for part in lacking}
         raise NeedsForm(_edit_form(desk, "change submit", change, said), said)
     window = span_of(content)
     if window is not None and window[0] < desk.now:

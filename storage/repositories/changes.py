@@ -264,10 +264,10 @@ class Changes:
         ]
 
     def recent(self, services: Iterable[str], since: datetime, until: datetime) -> Sequence[Change]:
-        """The changes of these services that were being made between two instants, the newest first."""
+        """The changes of these services that were being made between two instants, both included, newest first."""
         concerned = select(col(ChangeService.change)).where(col(ChangeService.service).in_(list(services)))
         query = select_models(Change).where(
-            col(Change.started_at) < until,
+            col(Change.started_at) <= until,
             or_(col(Change.ended_at).is_(None), col(Change.ended_at) >= since),
             col(Change.number).in_(concerned),
         )
