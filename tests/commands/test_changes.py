@@ -7,10 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from threading import Event
+from typing import Any
 
 import pytest
 
 from config.policy import ChangeStage, Freeze, Level, Person, Role, fingerprint
+from handlers.declare import Declared
 from handlers.messages import Place, Reply, Sender, Tone, flat
 from storage.unit_of_work import Records
 from tests.harness.house import MONDAY, Talk
@@ -694,21 +697,32 @@ def test_no_way_in_starts_a_change_in_a_freeze(talk: Talk) -> None:
     assert "change.started" not in talk.actions(ref)
 
 
-def test_a_start_and_a_freeze_at_once_never_pass_each_other(talk: Talk) -> None:
-    for number in range(1, 5):
-        ref = scheduled(talk, service="laptops", when="start:“in 1h” end:2h")
-        talk.wait(hours=1)
-        start = talk.command("oncall", f"change start {ref}")
-        freeze = talk.command("manager", f"change freeze number {number} end:30m service:laptops")
-        in_parallel(partial(talk.dispatcher.run, start), partial(talk.dispatcher.run, freeze))
-        with talk.database.reading() as session:
-            every = [
-                each for each in Records(session).ledger.records() if each.subject in (ref, f"FRZ-{number}")
-            ]
-        order = [each.action for each in every if each.action in ("change.started", "freeze.declared")]
-        assert order in (["freeze.declared"], ["change.started", "freeze.declared"]), order
-        talk.say("manager", f"change unfreeze FRZ-{number}")
-        talk.wait(hours=12)
+def test_a_start_waits_for_a_freeze_that_is_being_declared(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = scheduled(talk)
+    talk.wait(hours=35)
+    written, answered = Event(), Event()
+    write = talk.dispatcher._write
+
+    def slowly(declared: Declared, *arguments: Any) -> None:
+        write(declared, *arguments)
+        if declared.name == "change freeze":
+            written.set()
+            answered.wait(1)  # whoever looks now must not decide before this is committed
+
+    def start() -> Reply:
+        written.wait(10)
+        reply = talk.dispatcher.run(talk.command("oncall", f"change start {ref}"))
+        answered.set()
+        return reply
+
+    monkeypatch.setattr(talk.dispatcher, "_write", slowly)
+    freeze = partial(talk.dispatcher.run, talk.command("manager", "change freeze the fair end:2h"))
+    declared, refused = in_parallel(freeze, start)
+    assert declared.tone is Tone.GOOD
+    assert refused.title == f"{ref} cannot be started then: the fair"
+    assert "change.started" not in talk.actions(ref)
 
 
 def test_a_freeze_is_declared_and_lifted_by_those_who_answer_for_services(talk: Talk) -> None:
