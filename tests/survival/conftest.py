@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from filelock import FileLock
 
@@ -62,7 +64,10 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     if not MEMORY.is_dir():
         yield tmp_path
         return
-    with tempfile.TemporaryDirectory(prefix="deskbell-", dir=MEMORY) as found:
+    for left in MEMORY.glob("deskbell-*-*"):
+        if not psutil.pid_exists(int(left.name.split("-")[1])):
+            shutil.rmtree(left)  # of a test process that was killed
+    with tempfile.TemporaryDirectory(prefix=f"deskbell-{os.getpid()}-", dir=MEMORY) as found:
         yield Path(found)
 
 

@@ -10,7 +10,8 @@ import os
 import signal
 import threading
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 F1 = "command: before the commit"
 F2 = "command: committed"
@@ -37,8 +38,49 @@ def of_kind(point: str, kind: str) -> str:
 POINT, NTH, SIGNAL = "SURVIVAL_POINT", "SURVIVAL_NTH", "SURVIVAL_SIGNAL"
 
 
+class Quiet:
+    """The transactions of this process: how many are open, and a way to let no other one begin."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._open: Counter[int] = Counter()
+        self._closed = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One of them, in the calling thread."""
+        me = threading.get_ident()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._closed or self._open[me] > 0)
+            self._open[me] += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._open[me] -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def of_others(self) -> Iterator[None]:
+        """No thread but this one is within a transaction."""
+        me = threading.get_ident()
+        with self._changed:
+            self._closed = True
+            self._changed.wait_for(lambda: not any(self._open[each] for each in self._open if each != me))
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._closed = False
+                self._changed.notify_all()
+
+
 class Fate:
-    """What happens to this process: at the n-th passage of one point it gets a signal from itself."""
+    """What happens to this process: at the n-th passage of one point it gets a signal from itself.
+
+    One that is frozen holds nothing in the store but what the passing thread itself holds there: a file that
+    is locked by a frozen process is another story than the one that a test tells.
+    """
 
     def __init__(self) -> None:
         self._point = os.environ.get(POINT)
@@ -46,6 +88,7 @@ class Fate:
         self._signal = signal.Signals[os.environ.get(SIGNAL, "SIGKILL")]
         self._passed: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self.quiet = Quiet()
 
     def passes(self, point: str) -> None:
         """Pass a point; with SIGKILL this does not return, with SIGSTOP it does when somebody says SIGCONT."""
@@ -54,6 +97,9 @@ class Fate:
         with self._lock:
             self._passed[point] += 1
             struck = self._passed[point] == self._nth
-        if struck:
-            with suppress(ProcessLookupError):
-                os.kill(os.getpid(), self._signal)
+        if struck and self._signal == signal.SIGSTOP:
+            with self.quiet.of_others():
+                # To this thread, which then stops here; to the process, others would stop first.
+                signal.pthread_kill(threading.get_ident(), self._signal)
+        elif struck:
+            os.kill(os.getpid(), self._signal)

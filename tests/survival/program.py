@@ -30,7 +30,6 @@ import storage.database
 from bot import checkpoints, cli, running, wiring
 from bot.adapters.port import Adapter, Delivered, Delivery, Result
 from bot.courier import Courier
-from bot.web.app import create
 from config.loading import load
 from handlers.delivery import Deliveries
 from handlers.dispatch import Dispatcher
@@ -57,41 +56,60 @@ _doing: ContextVar[str] = ContextVar("doing", default="something else")
 fate = Fate()
 
 
-def _during(what: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method, with the transactions that it makes known by what it does."""
-
-    @wraps(method)
-    def known(*arguments: Any, **named: Any) -> Any:
-        token = _doing.set(what)
-        try:
-            return method(*arguments, **named)
-        finally:
-            _doing.reset(token)
-
-    return known
+Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def _rig() -> None:
-    """Wrap the parts, each by its name: one that is renamed fails here, and is not left out unseen."""
-    for owner, method, what in (
-        (Dispatcher, "run", "command"),
-        (Dispatcher, "obey", "due"),
-        (Deliveries, "claim", "claim"),
-        (Deliveries, "delivered", "mark"),
-        (Deliveries, "put_off", "mark"),
-        (checkpoints.Notary, "make", "checkpoint"),
-    ):
-        setattr(owner, method, _during(what, getattr(owner, method)))
-    cli.build = lambda settings: StruckHouse(settings, SharedClock(Path(os.environ[CLOCK])))  # type: ignore[assignment,misc]
-    running.create = lambda *parts: AnsweringApp(create(*parts))  # type: ignore[assignment,return-value,misc]
-    writes = checkpoints._write
+def _during(what: str) -> Wrap:
+    """A method whose transactions are known by what it does."""
 
-    def write(path: Path, *rest: Any, **named: Any) -> None:
-        writes(path, *rest, **named)
+    def wrap(method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
+        def known(*arguments: Any, **named: Any) -> Any:
+            token = _doing.set(what)
+            try:
+                return method(*arguments, **named)
+            finally:
+                _doing.reset(token)
+
+        return known
+
+    return wrap
+
+
+def _struck_house(build: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda settings: StruckHouse(settings, SharedClock(Path(os.environ[CLOCK])))
+
+
+def _answering(create: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *parts, **named: AnsweringApp(create(*parts, **named))
+
+
+def _striking(write: Callable[..., Any]) -> Callable[..., Any]:
+    def written(path: Path, *rest: Any, **named: Any) -> None:
+        write(path, *rest, **named)
         if path.name == "latest":
             fate.passes(points.F6)
 
-    checkpoints._write = write
+    return written
+
+
+WRAPPED: Sequence[tuple[Any, str, Wrap]] = (
+    (Dispatcher, "run", _during("command")),
+    (Dispatcher, "obey", _during("due")),
+    (Deliveries, "claim", _during("claim")),
+    (Deliveries, "delivered", _during("mark")),
+    (Deliveries, "put_off", _during("mark")),
+    (checkpoints.Notary, "make", _during("checkpoint")),
+    (checkpoints, "_write", _striking),
+    (cli, "build", _struck_house),
+    (running, "create", _answering),
+)
+"""What is wrapped, by its owner and name, so that a part which is renamed fails here and is not left out unseen."""
+
+
+def _rig() -> None:
+    for owner, name, wrap in WRAPPED:
+        setattr(owner, name, wrap(getattr(owner, name)))
 
 
 class StruckDatabase(Database):
@@ -100,10 +118,15 @@ class StruckDatabase(Database):
     @contextmanager
     def writing(self) -> Iterator[Session]:
         doing = _doing.get()
-        with super().writing() as session:
+        with fate.quiet.transaction(), super().writing() as session:
             yield session
             fate.passes(f"{doing}: before the commit")
         fate.passes(f"{doing}: committed")
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        with fate.quiet.transaction(), super().reading() as session:
+            yield session
 
 
 class StruckAdapter:
@@ -212,8 +235,8 @@ def nurse() -> None:
         while alive and (ended := os.waitpid(-1, os.WNOHANG))[0]:
             alive.discard(ended[0])
             _tell(ended=ended[0], code=os.waitstatus_to_exitcode(ended[1]))
-    for each in alive:
-        os.kill(each, signal.SIGKILL)
+    for number in alive:
+        os.kill(number, signal.SIGKILL)
 
 
 def _fork(wanted: dict[str, Any]) -> int:

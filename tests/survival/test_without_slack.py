@@ -46,7 +46,7 @@ def busy(world: World) -> World:
     world.say("manager", "request approve REQ-2")
     world.say("agent", "request take REQ-1")
     world.say("oncall", "request take REQ-2")
-    world.start(**PATIENCE).wait_ready()
+    world.start(settings=PATIENCE).wait_ready()
     world.settle()
     return world
 
@@ -138,7 +138,7 @@ def test_a_desk_that_starts_while_slack_is_away_loses_nothing_of_what_waits(
     world.end()
     world.slack.troubles.always = fails_with(ServerError(503))
     talk_on(world, 1)
-    world.start(**PATIENCE).wait_ready()
+    world.start(settings=PATIENCE).wait_ready()
     world.spend(timedelta(minutes=20))
     world.slack.troubles.always = lambda method: None
     world.settle()

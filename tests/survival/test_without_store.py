@@ -102,7 +102,7 @@ def world(store: Store, folder: Path, far: FarSide, births: Nursery) -> Iterator
 def test_a_store_that_is_away_makes_no_false_promise_and_loses_nothing(
     world: World, store: Store, say: Callable[[str], None]
 ):
-    desk, pause = world.start(**IMPATIENT), threading.Event()
+    desk, pause = world.start(settings=IMPATIENT), threading.Event()
     desk.wait_ready()
     wait_until(lambda: len(world.discord.sessions) == 1)
     asks = [Ask(world, person) for person in REQUESTERS]
@@ -155,7 +155,7 @@ def test_a_store_that_is_away_makes_no_false_promise_and_loses_nothing(
 @on("sqlite")
 def test_a_gateway_outlives_a_store_that_is_away_for_less_than_its_lease(world: World, store: Store):
     world.say("staff", 'request new question "Who is there?"')
-    world.start("worker", **IMPATIENT).wait_ready()
+    world.start("worker", settings=IMPATIENT).wait_ready()
     wait_until(lambda: bool(world.cards("discord", "REQ-1")) and bool(world.discord.sessions))
     (card,) = world.cards("discord", "REQ-1")
 
@@ -176,7 +176,7 @@ def test_a_gateway_outlives_a_store_that_is_away_for_less_than_its_lease(world: 
 def test_a_gateway_that_was_let_go_is_taken_up_soon_after_the_store_is_back(
     world: World, store: Store, say: Callable[[str], None]
 ):
-    desk = world.start("worker", **IMPATIENT)
+    desk = world.start("worker", settings=IMPATIENT)
     desk.wait_ready()
     wait_until(lambda: bool(world.discord.sessions))
     store.take_away()
@@ -191,7 +191,7 @@ def test_a_gateway_that_was_let_go_is_taken_up_soon_after_the_store_is_back(
 
 @on("sqlite")
 def test_a_desk_that_is_told_to_end_while_its_store_is_away_ends(world: World, store: Store):
-    desk = world.start(**IMPATIENT)
+    desk = world.start(settings=IMPATIENT)
     desk.wait_ready()
     wait_until(lambda: bool(world.discord.sessions))
     store.take_away()

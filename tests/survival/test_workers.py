@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -15,10 +17,11 @@ from tests.survival import points
 from tests.survival.audit import every, reckon
 from tests.survival.conftest import on, sized
 from tests.survival.desks import wait_until
-from tests.survival.intents import REQUESTERS
+from tests.survival.intents import REQUESTERS, Ask
 from tests.survival.world import World
 
 REQUESTS = sized(25, 1500)
+HELD_UP_AT_MOST = 20.0  # seconds
 
 
 def deliveries(world: World) -> list[EvidenceRow]:
@@ -71,6 +74,7 @@ def test_a_worker_that_froze_for_three_leases_is_refused_when_it_wakes(
     second = world.start("worker")
     second.wait_ready()
     world.settle()
+    world.clock.move(LEASE)  # long after the other one has sent it
     frozen.send(signal.SIGCONT)
     if froze != points.F4:
         frozen.wait_for("too late to record")
@@ -82,10 +86,28 @@ def test_a_worker_that_froze_for_three_leases_is_refused_when_it_wakes(
     assert found.lost == []
     assert found.done_twice == []
     assert found.shown_twice[platform] <= (too_many if platform == "slack" else 0)
-    (told,) = [
-        each for each in deliveries(world) if each.subject == "REQ-1" and each.after["attempt"] > 1
-    ] or [None]
     if froze != points.F4:
-        assert told is not None
+        (told,) = [each for each in deliveries(world) if each.after["attempt"] > 1]
         assert told.before["worker"].endswith(f":{frozen.number}")
         assert told.after["worker"].endswith(f":{second.number}")
+
+
+@on("postgresql")
+def test_a_worker_that_froze_within_a_transaction_does_not_hold_up_the_others_for_long(
+    world: World, say: Callable[[str], None]
+):
+    """Whoever writes evidence holds the ledger's head until it commits, and a frozen one does not."""
+    frozen = world.start("serve", point=points.F1, by="SIGSTOP")
+    frozen.wait_ready()
+    Ask(world, "staff").say()  # which nobody answers
+    assert frozen.frozen
+    began = time.monotonic()
+    with ThreadPoolExecutor() as beside:
+        said = beside.submit(world.say, "staff", 'request new question "Does anybody hear?"')
+        wait([said], HELD_UP_AT_MOST)
+        held_up = time.monotonic() - began
+        frozen.kill()
+    assert "is filed" in said.result().title
+    say(f"others were held up for {held_up:.1f} s by a worker that froze within a transaction")
+    if held_up > HELD_UP_AT_MOST:
+        pytest.xfail("nothing ends a transaction whose process is frozen: PostgreSQL waits for it for ever")

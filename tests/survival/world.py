@@ -39,7 +39,7 @@ from tests.harness.house import MONDAY, POLICIES
 from tests.harness.shared_clock import SharedClock
 from tests.harness.slack import BOT_TOKEN, SECRET, TEAM, FakeSlack, words
 from tests.survival import points, program
-from tests.survival.desks import Desk, Nursery, grown_alone
+from tests.survival.desks import PATIENCE, Desk, Nursery, grown_alone
 
 GUILD = "700000000000000001"
 PLATFORMS = ("slack", "discord")
@@ -123,13 +123,15 @@ class World:
         nth: int = 1,
         by: str = "SIGKILL",
         alone: bool = False,
-        **more: str,
+        settings: Mapping[str, str] | None = None,
     ) -> Desk:
         """Start a desk, with a fate if a point is named; `alone` begins it with its imports."""
         fate = {points.POINT: point, points.NTH: str(nth), points.SIGNAL: by} if point else {}
         log = self.folder / f"desk-{len(self.desks) + 1}.log"
         born = grown_alone if alone else self.nursery.bear
-        desk = born(list(arguments or ("serve",)), self.environment(**fate, **more), self.folder, log)
+        desk = born(
+            list(arguments or ("serve",)), self.environment(**fate, **(settings or {})), self.folder, log
+        )
         self.desks.append(desk)
         return desk
 
@@ -196,6 +198,7 @@ class World:
         while not until():
             now = self.clock.now()
             assert now - began <= at_most, f"after {at_most} there still wait: {self.waiting()}"
+            assert still * LOOKS < PATIENCE, f"nothing moves: {before}, {self.waiting()}, {self.lanes()}"
             next_at, flying, _ = seen = self._outlook(dues)
             still = still + 1 if seen == before else 0
             ahead = min(filter(None, (next_at, no_further_than)), default=None)
@@ -224,10 +227,14 @@ class World:
             rows = session.scalars(select(OutboxRow).where(col(OutboxRow.open))).all()
             return [f"{row.key} {row.state} {row.attempts}x next {row.next_at} {row.reason}" for row in rows]
 
+    def overdue(self) -> int:
+        """How many moments have passed and were not acted on."""
+        with self.database.reading() as session:
+            return Records(session).dues.overdue(self.clock.now())
+
     def caught_up(self) -> bool:
         """Whether nothing that is due waits to be done."""
-        with self.database.reading() as session:
-            return Records(session).dues.overdue(self.clock.now()) == 0
+        return not self.overdue()
 
     def records(self) -> int:
         """How many records the ledger holds."""
@@ -239,22 +246,28 @@ class World:
         with self.database.reading() as session:
             return [request.ref for request in session.scalars(select(Request)).all()]
 
+    def lanes(self) -> list[str]:
+        """Every lane, who holds it until when, and from when on it may be sent to."""
+        with self.database.reading() as session:
+            lanes = session.scalars(select(Lane)).all()
+            return [f"{each.name} {each.holder} {each.lease_until} {each.not_before}" for each in lanes]
+
     def _outlook(self, dues: bool) -> tuple[datetime | None, int, int]:
         """When something can be done next, how many messages are under way, how many records there are."""
         now, alive = self.clock.now(), {desk.number for desk in self.desks if desk.lives and not desk.frozen}
         with self.database.reading() as session:
             records = Records(session)
             moments = [records.outbox.next_at(self.platforms), records.dues.next_at(now) if dues else None]
-            holders = session.scalars(select(Lane.holder).where(col(Lane.lease_until) > now)).all()
+            holders = session.scalars(select(col(Lane.holder)).where(col(Lane.lease_until) > now)).all()
             size = records.ledger.head().size
         flying = sum(int(str(each).rpartition(":")[2]) in alive for each in holders)
         return min(filter(None, moments), default=None), flying, size
 
 
 def card_of(text: str) -> str | None:
-    """Whose card this is, where a message is one: they are titled `REQ-1 · …`."""
+    """Whose card this is, where a message is one: they are titled `REQ-1 · …` and tell a state."""
     found = _CARD.match(text)
-    return found[1] if found else None
+    return found[1] if found and "State" in text else None
 
 
 def free_port() -> int:
