@@ -24,7 +24,7 @@ from handlers.desk import Desk
 from handlers.errors import NotAllowed, NotFound
 from handlers.listing import PAGE, skipped, turning
 from handlers.messages import Button, Notice, Reply, Table, Tone, ToRoom, Words, counted, facts
-from handlers.parsing import Choice, Free, Named, Reference, WholeNumber, quoted
+from handlers.parsing import Choice, Free, Named, Reference, WholeNumber, Word, quoted
 from handlers.rules import moments
 from handlers.rules.workflow import LIVE, IncidentState
 from storage.models.alerts import Alert, RejectedAlert
@@ -92,7 +92,7 @@ class Settle:
 class Silent:
     """For example: alert silent prometheus"""
 
-    source: SourceKey
+    source: Word  # which may have left the policy since the moment was set
 
 
 @dataclass(frozen=True)
@@ -167,10 +167,10 @@ def settle(asked: Settle, desk: Desk) -> Outcome:
 @command("alert silent", params=Silent, evidences=("SD SP 3.2", "IRP SP 2.1"), desk_only=True)
 def silent(asked: Silent, desk: Desk) -> Outcome:
     """Make an incident of a source that should have spoken and did not."""
-    source = desk.policy.alerts[asked.source]
+    source = desk.policy.alerts.get(asked.source)
+    if source is None or source.heartbeat is None:
+        return Outcome(reply=Reply(title=f"{asked.source} need not speak."))
     row = desk.records.alerts.wait(source.key, desk.now)
-    if source.heartbeat is None:
-        return Outcome(reply=Reply(title=f"{source.name} need not speak."))
     expected = row.waits_from + timedelta(seconds=source.heartbeat)
     if desk.now < expected:
         return Outcome(

@@ -320,13 +320,20 @@ async def test_a_source_is_not_blamed_for_the_time_in_which_the_desk_was_away(mo
     assert monitored.incident().title == "Backup has been silent for 10m"
 
 
-async def test_a_source_that_need_not_speak_any_more_is_not_missed(monitored: Monitored):
-    await monitored.accept("backup", {"title": "Alive", "state": "ok"})
-    alerts = {**monitored.talk.policy.alerts, "backup": replace(monitored.source("backup"), heartbeat=None)}
-    monitored.talk.policy = replace(monitored.talk.policy, alerts=alerts)
-    monitored.talk.tend()
-    monitored.talk.wait(hours=1)
-    assert monitored.incidents() == []
+@pytest.mark.parametrize("tended", [True, False])
+@pytest.mark.parametrize("gone", [True, False])
+async def test_a_source_that_need_not_speak_any_more_is_not_missed(
+    quick: Monitored, gone: bool, tended: bool
+):
+    await quick.accept("backup", {"title": "Alive", "state": "ok"})
+    alerts = {key: each for key, each in quick.talk.policy.alerts.items() if key != "backup"}
+    if not gone:
+        alerts["backup"] = replace(quick.source("backup"), heartbeat=None)
+    quick.talk.policy = replace(quick.talk.policy, alerts=alerts)
+    if tended:
+        quick.talk.tend()
+    quick.talk.wait(hours=1)
+    assert quick.incidents() == []
 
 
 # Looking -------------------------------------------------------------------------------------------------
