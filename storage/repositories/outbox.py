@@ -91,13 +91,11 @@ class PageWay:
 
 @dataclass(frozen=True, kw_only=True)
 class Paged:
-    """How one way of waking a person stands: a row of a page, whose key the ways of one page share.
+    """How one way of waking a person stands: a row of a page. `next_at` is None once it is over.
 
-    `state` is as in the outbox; `reason` is why it failed, was skipped or given up; `next_at` is None once
-    it is over.
+    `state` is as in the outbox; `reason` is why it failed, was skipped or given up.
     """
 
-    page: str
     person: str
     way: str
     state: str
@@ -293,7 +291,6 @@ class Outbox:
         wanted = select(OutboxRow).where(_outbox.c.subject == subject, _outbox.c.page.is_not(None))
         return [
             Paged(
-                page=str(row.page),
                 person=row.place["person"],
                 way=row.platform,
                 state=row.state,
