@@ -142,7 +142,11 @@ async def test_nobody_is_woken_a_second_time_for_what_was_acknowledged_meanwhile
 # A way that fails ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("trouble", [fails, is_busy(3600), is_lost, slips_through, refuses, breaks], ids=str)
+@pytest.mark.parametrize(
+    "trouble",
+    [fails, is_busy(3600), is_lost, slips_through, refuses, breaks],
+    ids=["fails", "is busy", "is lost", "slips through", "refuses", "breaks"],
+)
 async def test_when_a_way_fails_the_next_one_begins_at_once(
     database: Database, two_platforms: Policy, trouble: Behaviour
 ):
