@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from config.policy import INCIDENT_ROLES
 from handlers import definitions
 from handlers.desk import Desk
-from handlers.incidents.outside import missing, troubled_pages
+from handlers.incidents.outside import missing, spaces, troubled_pages
 from handlers.messages import Button, Fact, Part, Reply, Style, Tone, Words, facts
 from handlers.rules.workflow import LIVE, IncidentState
 from storage.models.incidents import FOLLOWER, PAGED, Incident
@@ -35,11 +35,12 @@ def show_button(incident: Incident) -> Button:
 
 def card(desk: Desk, incident: Incident) -> Reply:
     """An incident as everybody in its room sees it: how it stands, who has it, what was promised, what is next."""
+    gone = missing(desk, incident)
     return Reply(
         title=named_title(incident),
         tone=_tone(incident),
-        facts=_facts(desk, incident),
-        buttons=tuple(buttons(desk, incident)),
+        facts=_facts(desk, incident, gone),
+        buttons=tuple(_buttons(desk, incident, is_whole=not gone)),
         subject=incident.ref,
         version=incident.version,
         as_of=desk.now,
@@ -59,7 +60,7 @@ def _tone(incident: Incident) -> Tone:
             return Tone.GOOD
 
 
-def _facts(desk: Desk, incident: Incident) -> tuple[Fact, ...]:
+def _facts(desk: Desk, incident: Incident, gone: Sequence[tuple[str, Words]]) -> tuple[Fact, ...]:
     service = desk.policy.services.get(incident.service)
     texts = desk.records.incidents.texts(incident.number)
     live = incident.state in LIVE
@@ -82,8 +83,9 @@ def _facts(desk: Desk, incident: Incident) -> tuple[Fact, ...]:
         ("How it was resolved", said.get("how") if not live else None),
         ("Cause", said.get("cause")),
         ("Belongs to", ", ".join(related(desk, incident))),
+        ("Worked on in", spaces(desk, incident)),
         *troubled_pages(desk, incident),
-        *missing(desk, incident),
+        *gone,
         ("Practice", "yes: it is in no figure" if incident.practice else None),
     )
 
@@ -144,11 +146,12 @@ _ANYBODYS = ("incident follow", "incident unfollow", "sla why")
 _REPORTERS = ("incident confirm", "incident reopen", *_ANYBODYS)
 
 
-def own_buttons(desk: Desk, incident: Incident, works_on_it: bool) -> tuple[Button, ...]:
-    """The buttons that make sense to the asker."""
-    drawn = tuple(buttons(desk, incident))
+def own_buttons(
+    desk: Desk, incident: Incident, drawn: Sequence[Button], works_on_it: bool
+) -> tuple[Button, ...]:
+    """Those of the card's buttons that make sense to the asker, and what is theirs alone to do."""
     if works_on_it:
-        return drawn
+        return tuple(drawn)
     reports = incident.reporter == desk.asker.key
     return tuple(
         each for each in drawn if each.line.startswith(_REPORTERS if reports else _ANYBODYS)
@@ -166,7 +169,7 @@ def _follow_buttons(desk: Desk, incident: Incident) -> Iterable[Button]:
     yield Button(label=verb.capitalize(), line=f"incident {verb} {incident.ref}")
 
 
-def buttons(desk: Desk, incident: Incident) -> Iterable[Button]:
+def _buttons(desk: Desk, incident: Incident, is_whole: bool) -> Iterable[Button]:
     """What can be done next; each is a line that could have been typed."""
     ref, state = incident.ref, IncidentState(incident.state)
     if state is IncidentState.MERGED:
@@ -191,6 +194,6 @@ def buttons(desk: Desk, incident: Incident) -> Iterable[Button]:
         yield Button(label="Reopen", line=f"incident reopen {ref}")
         if any(row.promise == "review" and row.open for row in desk.records.clocks.of(ref)):
             yield Button(label="Review", line=f"incident review {ref}", style=Style.PRIMARY)
-    if missing(desk, incident):
+    if not is_whole:
         yield Button(label="Repair", line=f"incident repair {ref}", style=Style.DANGER)
     yield Button(label="Why these times?", line=f"sla why {ref}")

@@ -14,7 +14,8 @@ from handlers.access import THE_DESK
 from handlers.declare import FromMessage, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NeedsForm, NotAllowed, WrongState
-from handlers.incidents.card import card, own_buttons
+from handlers.incidents.card import card, named_title, own_buttons
+from handlers.incidents.outside import space
 from handlers.incidents.roles import ask_for_roles
 from handlers.incidents.shared import (
     PREFIX,
@@ -188,6 +189,7 @@ def _open(asked: Declare, desk: Desk) -> Outcome:
     return Outcome(
         reply=lambda: _declared(desk, incident),
         changes=(reported, declared, change(incident, "categorized", after=_category(incident))),
+        notices=(space(incident, named_title(incident)),) if rules.space == "channel" else (),
         cards=(Card(subject=incident.ref, room=incident.room),),
         due=ask_for_roles(desk, incident),
         follow=(f"sla refresh {incident.ref}", f"incident climb {incident.ref}"),
@@ -217,7 +219,7 @@ def _declared(desk: Desk, incident: Incident) -> Reply:
                 *facts(("Woken", names or "nobody: it does not call for that")),
                 *(each for each in drawn.facts if each.label in shown and each.label != "Woken"),
             ),
-            "buttons": own_buttons(desk, incident, is_worker(desk, desk.asker, incident)),
+            "buttons": own_buttons(desk, incident, drawn.buttons, is_worker(desk, desk.asker, incident)),
             "private": True,
         }
     )

@@ -11,7 +11,7 @@ from handlers.declare import Change, Due, Outcome
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, NotFound, WrongState
 from handlers.incidents.card import card, own_buttons
-from handlers.messages import Button, Card, Notice, Part, Tone
+from handlers.messages import Button, Card, Notice, Part, Reply, Tone
 from handlers.rules.promises import moves_clocks
 from handlers.rules.workflow import IncidentState, require_move
 from storage.models.incidents import FOLLOWER, Incident
@@ -142,19 +142,16 @@ def done(
     desk.records.incidents.save()
     ref = incident.ref
     said = (text,) if isinstance(text, str) and text else tuple(text)
+
+    def reply() -> Reply:
+        drawn = card(desk, incident)
+        works = is_worker(desk, desk.asker, incident)
+        mine = own_buttons(desk, incident, drawn.buttons, works)
+        told = {"title": title, "text": said, "tone": tone, "private": True, "buttons": (*buttons, *mine)}
+        return drawn.model_copy(update=told)
+
     return Outcome(
-        reply=lambda: card(desk, incident).model_copy(
-            update={
-                "title": title,
-                "text": said,
-                "tone": tone,
-                "private": True,
-                "buttons": (
-                    *buttons,
-                    *own_buttons(desk, incident, is_worker(desk, desk.asker, incident)),
-                ),
-            }
-        ),
+        reply=reply,
         changes=changes,
         notices=notices,
         cards=(Card(subject=ref, room=incident.room),),

@@ -66,10 +66,11 @@ def show(asked: Show, desk: Desk) -> Reply:
     incident = find(desk, asked.incident)
     said = [f"{incident.detail}\n"] if incident.detail else []
     source = [f"From the message {incident.source}"] if incident.source else []
-    return card(desk, incident).model_copy(
+    drawn = card(desk, incident)
+    return drawn.model_copy(
         update={
             "text": (*said, *source),
-            "buttons": own_buttons(desk, incident, is_worker(desk, desk.asker, incident)),
+            "buttons": own_buttons(desk, incident, drawn.buttons, is_worker(desk, desk.asker, incident)),
             "private": True,
             "tone": Tone.PLAIN,  # the bad tone is for what went wrong with what one asked
             "more": (timeline(desk, incident.ref, _SAID), *_actions(desk, incident)),

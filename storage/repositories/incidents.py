@@ -33,10 +33,16 @@ _PUT_PART = Prepared(
 
 
 class Incidents:
-    """Incidents, the parts people play in them, what was last said, and what they belong to."""
+    """Incidents, the parts people play in them, what was last said, and what they belong to.
+
+    What belongs to an incident is asked for once in a transaction, however often it is drawn.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._parts: dict[int, Sequence[IncidentPart]] = {}
+        self._texts: dict[int, dict[str, IncidentText]] = {}
+        self._links: dict[int, Sequence[IncidentLink]] = {}
 
     def get(self, number: int, for_change: bool = False) -> Incident | None:
         """One incident; `for_change` keeps others from changing it until this transaction ends."""
@@ -55,10 +61,13 @@ class Incidents:
 
     def parts(self, number: int) -> Sequence[IncidentPart]:
         """Who plays which part, the longest-standing first."""
-        return self._session.exec(_PARTS, params={"wanted": number}).all()
+        if number not in self._parts:
+            self._parts[number] = self._session.exec(_PARTS, params={"wanted": number}).all()
+        return self._parts[number]
 
     def put_part(self, number: int, part: str, person: str, at: datetime) -> None:
         """Give somebody a part; that they play it already changes nothing."""
+        self._parts.pop(number, None)
         _PUT_PART.run(self._session, incident=number, part=part, person=person, since=at)
 
     def drop_parts(self, number: int, parts: Iterable[str], person: str | None = None) -> None:
@@ -68,16 +77,21 @@ class Incidents:
         )
         if person is not None:
             gone = gone.where(col(IncidentPart.person) == person)
+        self._parts.pop(number, None)
         self._session.execute(gone)
 
     # What was last said
 
     def texts(self, number: int) -> dict[str, IncidentText]:
         """What was last said, by kind."""
-        return {each.kind: each for each in self._session.exec(_TEXTS, params={"wanted": number})}
+        if number not in self._texts:
+            found = self._session.exec(_TEXTS, params={"wanted": number})
+            self._texts[number] = {each.kind: each for each in found}
+        return self._texts[number]
 
     def put_text(self, number: int, kind: str, author: str, text: str, at: datetime) -> None:
         """Remember the newest word of a kind."""
+        self._texts.pop(number, None)
         self._session.merge(IncidentText(incident=number, kind=kind, author=author, text=text, at=at))
         self._session.flush()
 
@@ -85,18 +99,22 @@ class Incidents:
 
     def links(self, number: int) -> Sequence[IncidentLink]:
         """The other tickets it has to do with, in the order in which that was said."""
-        return self._session.exec(_LINKS, params={"wanted": number}).all()
+        if number not in self._links:
+            self._links[number] = self._session.exec(_LINKS, params={"wanted": number}).all()
+        return self._links[number]
 
     def put_link(self, number: int, ref: str, by: str, at: datetime) -> bool:
         """Link another ticket; False when it was linked already."""
         if self._session.get(IncidentLink, (number, ref)) is not None:
             return False
+        self._links.pop(number, None)
         self._session.add(IncidentLink(incident=number, ref=ref, by=by, at=at))
         self._session.flush()
         return True
 
     def drop_link(self, number: int, ref: str) -> bool:
         """Undo a link; False when there was none."""
+        self._links.pop(number, None)
         gone = delete(IncidentLink).where(col(IncidentLink.incident) == number, col(IncidentLink.ref) == ref)
         return bool(self._session.execute(gone).rowcount)  # type: ignore[attr-defined]  # a cursor result
 
