@@ -347,6 +347,8 @@ class _Reader:
         name = str(series.promise)
         earlier = self.promises.pop(name, None)
         if earlier is not None:
+            if not earlier.stopped:
+                earlier.tell(Cancelled(record.at, record.seq, "promised anew"))
             number = sum(1 for each in self.promises if each.startswith(f"{name} ")) + 1
             self.promises[f"{name} {number}"] = earlier
         terms = self._terms(series.promise) if series.by_agreement else None
