@@ -13,17 +13,26 @@ from typing import Any
 from sqlalchemy import select
 
 from bot.adapters.discord.render import mark
+from bot.adapters.notify.ways import digest
 from handlers.messages import Kind
-from handlers.rules.workflow import RequestState
+from handlers.rules.workflow import IncidentState, RequestState
 from storage.models.evidence import EvidenceRow
 from storage.models.flow import OutboxRow
+from storage.models.incidents import Incident
 from storage.models.requests import Request
 from tests.harness.discord_wire import texts
 from tests.harness.slack import BOT, words
 from tests.survival.intents import Ask, Intent
-from tests.survival.world import World, card_of
+from tests.survival.world import CHATS, World, card_of
 
-ONCE = ("request.received", "request.taken", "notice.delivered", "notice.skipped", "notice.given_up")
+ONCE = (
+    "request.received",
+    "request.taken",
+    "incident.declared",
+    "notice.delivered",
+    "notice.skipped",
+    "notice.given_up",
+)
 """Evidence that is true once only, of a ticket or of a message."""
 
 
@@ -59,8 +68,32 @@ def on_discord(world: World) -> list[Shown]:
     ]
 
 
-SHOWN: Mapping[str, Callable[[World], list[Shown]]] = {"slack": on_slack, "discord": on_discord}
-KEYS: Mapping[str, Callable[[str], str]] = {"slack": str, "discord": lambda key: str(mark(key))}
+def by_mail(world: World) -> list[Shown]:
+    """What arrived in mailboxes."""
+    letters = [(each.to, each.message) for each in world.mail.letters]
+    return [
+        Shown(to, str(letter["Message-ID"])[1:].partition("@")[0], str(letter["Subject"]))
+        for to, letter in letters
+    ]
+
+
+def by_sms(world: World) -> list[Shown]:
+    """What arrived on phones."""
+    return [Shown(to, text.rpartition("#")[2], text) for to, text in world.sms.sent]
+
+
+SHOWN: Mapping[str, Callable[[World], list[Shown]]] = {
+    "slack": on_slack,
+    "discord": on_discord,
+    "mail": by_mail,
+    "sms": by_sms,
+}
+KEYS: Mapping[str, Callable[[str], str]] = {
+    "slack": str,
+    "discord": lambda key: str(mark(key)),
+    "mail": lambda key: digest(key, 32),
+    "sms": lambda key: digest(key, 8),
+}
 
 
 @dataclass(frozen=True)
@@ -86,14 +119,15 @@ def reckon(world: World, intents: Iterable[Intent]) -> Reckoning:
     """Compare it all, when nothing waits any more. Fails when the ledger does not verify."""
     wanted = list(intents)
     shown = {platform: SHOWN[platform](world) for platform in world.platforms}
-    rows, requests, evidence = (every(world, each) for each in (OutboxRow, Request, EvidenceRow))
+    rows, evidence = every(world, OutboxRow), every(world, EvidenceRow)
+    tickets = [*every(world, Request), *every(world, Incident)]
     _verify(world)
     return Reckoning(
         tried=len(wanted),
         messages=len(rows),
         records=len(evidence),
-        lost=[*_not_done(wanted, requests), *_not_sent(rows, shown), *_stale_cards(requests, shown)],
-        done_twice=[*_asked_twice(wanted, requests), *_recorded_twice(evidence)],
+        lost=[*_not_done(wanted, tickets), *_not_sent(rows, shown), *_stale_cards(tickets, shown)],
+        done_twice=[*_asked_twice(wanted, tickets), *_recorded_twice(evidence)],
         shown_twice=+Counter({platform: _too_many(each) for platform, each in shown.items()}),
     )
 
@@ -111,23 +145,26 @@ def _verify(world: World) -> None:
     assert desk.code == 0, desk.said
 
 
-def _times(ask: Ask, requests: Iterable[Request]) -> int:
-    return sum(ask.word in request.summary for request in requests)
+Ticket = Request | Incident
 
 
-def _not_done(wanted: Iterable[Intent], requests: Sequence[Request]) -> list[str]:
+def _times(ask: Ask, tickets: Iterable[Ticket]) -> int:
+    return sum(ask.word in (each.summary if isinstance(each, Request) else each.title) for each in tickets)
+
+
+def _not_done(wanted: Iterable[Intent], tickets: Sequence[Ticket]) -> list[str]:
     """What was acknowledged and did not happen."""
-    taken = {request.ref for request in requests if request.assignee}
+    held = {each.ref for each in tickets if each.assignee}
     return [
         f"{each}: acknowledged, and not done"
         for each in wanted
         if each.acknowledged
-        if not (_times(each, requests) if isinstance(each, Ask) else each.ref in taken)
+        if not (_times(each, tickets) if isinstance(each, Ask) else each.ref in held)
     ]
 
 
-def _asked_twice(wanted: Iterable[Intent], requests: Sequence[Request]) -> list[str]:
-    return [f"{each}: done twice" for each in wanted if isinstance(each, Ask) and _times(each, requests) > 1]
+def _asked_twice(wanted: Iterable[Intent], tickets: Sequence[Ticket]) -> list[str]:
+    return [f"{each}: done twice" for each in wanted if isinstance(each, Ask) and _times(each, tickets) > 1]
 
 
 def _recorded_twice(evidence: Iterable[EvidenceRow]) -> list[str]:
@@ -155,17 +192,20 @@ def _key(row: OutboxRow) -> str:
     return KEYS[row.platform](row.said_as or row.key)
 
 
-def _stale_cards(requests: Iterable[Request], shown: Mapping[str, Sequence[Shown]]) -> list[str]:
-    """Requests whose card does not hang on a platform, or shows another state than theirs."""
+def _stale_cards(tickets: Iterable[Ticket], shown: Mapping[str, Sequence[Shown]]) -> list[str]:
+    """Tickets whose card does not hang in a chat, or shows another state than theirs."""
     return [
-        f"{request.ref} on {platform}: no card that says it is {RequestState(request.state).shown}"
-        for request in requests
-        for platform, found in shown.items()
-        if not any(
-            f"{request.ref} · " in each.text and RequestState(request.state).shown in each.text
-            for each in found
-        )
+        f"{each.ref} on {chat}: no card that says it is {_state(each)}"
+        for each in tickets
+        for chat in CHATS
+        if chat in shown
+        if not any(card_of(card.text) == each.ref and _state(each) in card.text for card in shown[chat])
     ]
+
+
+def _state(ticket: Ticket) -> str:
+    states = RequestState if isinstance(ticket, Request) else IncidentState
+    return states(ticket.state).shown
 
 
 def _too_many(shown: Sequence[Shown]) -> int:

@@ -18,7 +18,7 @@ from tests.survival.audit import every, reckon
 from tests.survival.conftest import on, sized
 from tests.survival.desks import wait_until
 from tests.survival.intents import REQUESTERS, Ask
-from tests.survival.world import World
+from tests.survival.world import CHATS, World
 
 REQUESTS = sized(25, 1500)
 HELD_UP_AT_MOST = 20.0  # seconds
@@ -33,7 +33,7 @@ def deliveries(world: World) -> list[EvidenceRow]:
 def test_two_workers_share_what_waits_and_send_nothing_twice(world: World, say: Callable[[str], None]):
     for number in range(REQUESTS):
         person = REQUESTERS[number % len(REQUESTERS)]
-        platform = world.platforms[number % 2]
+        platform = CHATS[number % 2]
         world.say(person, f'request new question "Number {number}?" anyway:yes', platform)
         world.say("agent", f"request take REQ-{number + 1}")
     for _ in range(2):

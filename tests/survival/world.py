@@ -13,7 +13,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -31,21 +31,31 @@ from handlers.dispatch import Dispatcher
 from handlers.messages import Command, Place, Reply, Sender
 from storage.database import Database
 from storage.models.flow import Lane, OutboxRow
+from storage.models.incidents import Incident
 from storage.models.requests import Request
 from storage.unit_of_work import Records
 from tests.harness.discord_wire import Wire, texts, walk
 from tests.harness.far_side import FarSide
 from tests.harness.house import MONDAY, POLICIES
+from tests.harness.mail_server import MailServer
 from tests.harness.shared_clock import SharedClock
 from tests.harness.slack import BOT_TOKEN, SECRET, TEAM, FakeSlack, words
+from tests.harness.web_hosts import Twilio
 from tests.survival import points, program
 from tests.survival.desks import PATIENCE, Desk, Nursery, grown_alone
 
 GUILD = "700000000000000001"
-PLATFORMS = ("slack", "discord")
+CHATS = ("slack", "discord")
+PLATFORMS = (*CHATS, "mail", "sms")
 PEOPLE = ("staff", "agent", "oncall", "backup", "approver", "owner", "manager")
 ROOMS = ("requests", "service-desk", "on-call", "owners")
-_CARD = re.compile(r"[^\w\n]*([A-Z]{2,4}-\d+) · ")  # a sign of its tone may stand in front
+_CARD = re.compile(r"[^\n]{0,30}?\b([A-Z]{2,4}-\d+) · ")  # the word for its tone may stand in front
+NUMBER = "+4930123456"
+CONTACTS = {
+    "oncall": [{"way": "chat"}, {"way": "mail", "after": "1m"}, {"way": "sms", "to": NUMBER, "after": "2m"}]
+}
+"""How people are woken, besides chat at once and mail after a minute."""
+
 LOOKS = 0.005  # seconds between two looks at what can be done
 STILL = 1.0  # seconds without any change, after which it is taken that nothing can be done at this moment
 
@@ -53,6 +63,11 @@ STILL = 1.0  # seconds without any change, after which it is taken that nothing 
 def slack_user(person: str) -> str:
     """The account of one of the people on Slack."""
     return f"U00{person.upper()}"
+
+
+def slack_direct(person: str) -> str:
+    """The channel of somebody's own talk with the desk on Slack."""
+    return f"D{slack_user(person)}"
 
 
 def slack_room(room: str) -> str:
@@ -80,6 +95,8 @@ class World:
     far: FarSide
     slack: FakeSlack
     discord: Wire
+    mail: MailServer
+    sms: Twilio
     nursery: Nursery
     platforms: tuple[str, ...] = PLATFORMS
     desks: list[Desk] = field(default_factory=list)
@@ -92,17 +109,30 @@ class World:
 
     def environment(self, **more: str) -> dict[str, str]:
         """What a desk of this world finds in its environment."""
-        slack = {
-            "SLACK_BOT_TOKEN": BOT_TOKEN,
-            "SLACK_SIGNING_SECRET": SECRET,
-            "SLACK_API_URL": self.slack.api_url,
+        of = {
+            "slack": {
+                "SLACK_BOT_TOKEN": BOT_TOKEN,
+                "SLACK_SIGNING_SECRET": SECRET,
+                "SLACK_API_URL": self.slack.api_url,
+            },
+            "discord": {
+                "DISCORD_TOKEN": "no.real.token",
+                "DISCORD_GUILD_IDS": GUILD,
+                "DISCORD_API_URL": self.discord.rest,
+                "DISCORD_GATEWAY_URL": self.discord.gateway,
+            },
+            "mail": {
+                "SMTP_URL": f"smtp+plain://127.0.0.1:{self.mail.port}",
+                "MAIL_FROM": "Desk <desk@example.org>",
+            },
+            "sms": {
+                "TWILIO_ACCOUNT_SID": Twilio.ACCOUNT,
+                "TWILIO_AUTH_TOKEN": Twilio.TOKEN,
+                "TWILIO_FROM": Twilio.SENDER,
+                "TWILIO_API_URL": self.sms.url,
+            },
         }
-        discord = {
-            "DISCORD_TOKEN": "no.real.token",
-            "DISCORD_GUILD_IDS": GUILD,
-            "DISCORD_API_URL": self.discord.rest,
-            "DISCORD_GATEWAY_URL": self.discord.gateway,
-        }
+        connected = {name: value for platform in self.platforms for name, value in of[platform].items()}
         return {
             "PATH": os.environ["PATH"],
             "DESKBELL_HOME": str(self.folder / "home"),
@@ -111,8 +141,7 @@ class World:
             "DESKBELL_LOG": "json",
             "PORT": str(self.port),
             program.CLOCK: str(self.folder / "clock"),
-            **(slack if "slack" in self.platforms else {}),
-            **(discord if "discord" in self.platforms else {}),
+            **connected,
             **more,
         }
 
@@ -242,9 +271,10 @@ class World:
             return Records(session).ledger.head().size
 
     def refs(self) -> list[str]:
-        """The references of all requests."""
+        """The references of all requests and incidents."""
         with self.database.reading() as session:
-            return [request.ref for request in session.scalars(select(Request)).all()]
+            requests, incidents = session.scalars(select(Request)), session.scalars(select(Incident))
+            return [each.ref for each in requests] + [each.ref for each in incidents]
 
     def lanes(self) -> list[str]:
         """Every lane, who holds it until when, and from when on it may be sent to."""
@@ -290,7 +320,18 @@ def _write_policies(folder: Path) -> None:
             {"platform": "slack", "workspace": TEAM, "user": slack_user(person)},
             {"platform": "discord", "workspace": GUILD, "user": discord_user(person)},
         ]
+        if person in CONTACTS:
+            said[person]["contacts"] = CONTACTS[person]
     people.write_text(yaml.safe_dump(said), encoding="utf-8")
+
+
+@contextmanager
+def _running(far: FarSide, platform: FakeSlack | MailServer | Twilio) -> Iterator[None]:
+    far.do(platform.start())
+    try:
+        yield
+    finally:
+        far.do(platform.stop())
 
 
 @contextmanager
@@ -300,20 +341,17 @@ def open_world(
     """A world on a Monday morning, which ends with everybody in it."""
     clock = SharedClock(folder / "clock")
     clock.set(MONDAY)
-    slack = FakeSlack(clock.now, paced=True)
+    slack, mail, sms = FakeSlack(clock.now, paced=True), MailServer(clock.now), Twilio(clock.now)
     for person in PEOPLE:
         slack.person(slack_user(person), person)
     for room in ROOMS:
         slack.channel(slack_room(room), *map(slack_user, PEOPLE))
-    far.do(slack.start())
-    try:
-        with far.open(Wire.open(clock.now, paced=True)) as discord:
-            discord.serve_guild(GUILD, *map(discord_room, ROOMS))
-            world = World(folder, url, clock, far, slack, discord, nursery, platforms)
-            try:
-                yield world
-            finally:
-                world.end()
-                world.database.close()
-    finally:
-        far.do(slack.stop())
+    with ExitStack() as stack:
+        for each in (slack, mail, sms):
+            stack.enter_context(_running(far, each))
+        discord = stack.enter_context(far.open(Wire.open(clock.now, paced=True)))
+        discord.serve_guild(GUILD, *map(discord_room, ROOMS))
+        world = World(folder, url, clock, far, slack, discord, mail, sms, nursery, platforms)
+        stack.callback(world.database.close)
+        stack.callback(world.end)
+        yield world
