@@ -44,7 +44,7 @@ class _Compiled:
         values = {name: all_given[name] for name in self.names}
         for name, change in self.coming.items():
             values[name] = change(values[name])
-        return values if self.order is None else [values[name] for name in self.names]
+        return values if self.order is None else tuple([values[name] for name in self.names])
 
     def rows(self, cursor: Any) -> Sequence[tuple[Any, ...]]:
         if self.going is None:  # only an answer tells what the driver itself makes of each column
@@ -76,7 +76,7 @@ class Prepared:
 
     def rows(self, session: Session, **given: Any) -> Sequence[tuple[Any, ...]]:
         """Every row that it gives."""
-        return self._run(session, lambda driver, how: how.rows(_execute(driver, how, given)))
+        return self._run(session, lambda how: how.values(given), _rows)
 
     def first(self, session: Session, **given: Any) -> tuple[Any, ...] | None:
         """The first row that it gives, or None."""
@@ -90,23 +90,41 @@ class Prepared:
 
     def run(self, session: Session, **given: Any) -> int:
         """Carry it out; returns how many rows it touched."""
-        return self._run(session, lambda driver, how: int(_execute(driver, how, given).rowcount))
+        return self._run(session, lambda how: how.values(given), _count)
 
     def run_each(self, session: Session, given: Iterable[Mapping[str, Any]]) -> None:
         """Carry it out once for each."""
-        self._run(session, lambda driver, how: _execute_each(driver, how, given))
+        self._run(session, lambda how: [how.values(each) for each in given], _each)
 
-    def _run(self, session: Session, work: Callable[[Any, _Compiled], T]) -> T:
+    def _run(
+        self,
+        session: Session,
+        values_of: Callable[[_Compiled], Any],
+        work: Callable[[Any, _Compiled, Any], T],
+    ) -> T:
         connection, driver, dialect = _driver_of(session)
         how = self._compiled.get(dialect.name)
         if how is None:
             how = self._compiled[dialect.name] = _Compiled(self._statement, dialect)
+        values = values_of(how)
         for listener in connection.dispatch.before_cursor_execute:  # who watches statements sees these too
-            listener(connection, None, how.text, (), None, False)
+            listener(connection, None, how.text, values, None, work is _each)
         try:
-            return work(driver, how)
+            return work(driver, how, values)
         except dialect.loaded_dbapi.Error as error:
             raise _understood(error, how.text, connection, dialect) from error
+
+
+def _rows(driver: Any, how: _Compiled, values: Any) -> Sequence[tuple[Any, ...]]:
+    return how.rows(driver.execute(how.text, values))
+
+
+def _count(driver: Any, how: _Compiled, values: Any) -> int:
+    return int(driver.execute(how.text, values).rowcount)
+
+
+def _each(driver: Any, how: _Compiled, values: Any) -> None:
+    driver.cursor().executemany(how.text, values)
 
 
 def _driver_of(session: Session) -> tuple[Connection, Any, Dialect]:
@@ -117,14 +135,6 @@ def _driver_of(session: Session) -> tuple[Connection, Any, Dialect]:
         found = connection, connection.connection.driver_connection, connection.dialect
         session.info[_DRIVER] = found
     return found
-
-
-def _execute(driver: Any, how: _Compiled, given: Mapping[str, Any]) -> Any:
-    return driver.execute(how.text, how.values(given))
-
-
-def _execute_each(driver: Any, how: _Compiled, given: Iterable[Mapping[str, Any]]) -> None:
-    driver.cursor().executemany(how.text, [how.values(each) for each in given])
 
 
 def leave_out_rows(error: BaseException) -> None:
