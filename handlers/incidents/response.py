@@ -179,7 +179,7 @@ def _take(desk: Desk, incident: Incident, action: str) -> Outcome:
     before = move(incident, desk, IncidentState.ACKNOWLEDGED) | hold(incident, holder)
     held = change(incident, action, before, {"assignee": holder})
     previous = [before["assignee"]] if before["assignee"] else []
-    title = f"{desk.asker.name} has {incident.ref}"
+    title = f"{desk.asker.name} has {incident.ref}" if holder else f"{incident.ref} was acknowledged"
     notices = [
         *tell(desk, incident, [*audience(desk, incident), *previous, *woken], title, text=incident.title),
         *in_thread(incident, title),
