@@ -455,7 +455,7 @@ class IncidentRules:
     `severity` is looked up by impact, then urgency. `agreement` makes the promises (respond, update, resolve,
     by priority P1 for SEV1 and so on); `escalation` is that of services which name none; `emoji` turns a
     message into an incident; `space` is where an incident is worked on: below its card (`thread`), or in a
-    channel of its own where the platform allows it (`channel`).
+    channel of its own where the platform allows it (`channel`: on Slack), which stays when it is over.
     """
 
     room: Key

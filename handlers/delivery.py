@@ -25,7 +25,7 @@ from handlers.messages import Kind, Moment, Notice, Part, Reply, Tone, ToRoom, f
 from handlers.outgoing import AT_REST, Postbox
 from handlers.rules.ledger import LONGEST, Entry
 from storage.database import StoreConflict, StoreUnavailable
-from storage.models.flow import Post
+from storage.models.flow import SPACE, Post
 from storage.models.people import AccountRow
 from storage.repositories.flow import HELD
 from storage.repositories.outbox import Claim, Item, PageWay
@@ -57,6 +57,7 @@ TRIED_FOR: Mapping[str, timedelta] = {
     Kind.MESSAGE: timedelta(hours=24),
     Kind.REMINDER: timedelta(hours=2),
     Kind.CARD: timedelta(hours=1),
+    Kind.SPACE: timedelta(hours=1),
 }
 """How long a message is tried, counted from its first attempt."""
 
@@ -85,8 +86,9 @@ class Delivery:
 
     `place` holds the platform's own ids (`channel`, or `user`, `workspace`, `direct` for a person; `below` the
     subject whose card it answers), or the address `to` of a way outside chat with the person's `name` and
-    `zone`. `edit` is the message to change in place, `thread` the thread to write in; both as this adapter
-    gave them back before.
+    `zone`. In a subject's channel of its own, `home` is the room's channel, for words that could also be said
+    there. For such a channel that is to be opened, `space` is its name and `invite` are users. `edit` is the
+    message to change in place, `thread` the thread to write in; both as this adapter gave them back before.
     """
 
     key: str
@@ -101,6 +103,7 @@ class Delivery:
 class Delivered:
     """It arrived. `message` is whatever the adapter needs to edit it later; `thread` is where answers go.
 
+    A channel that was opened is both: `thread` is the channel, and `message` holds its `name`.
     `direct` is the channel by which a person was reached.
     """
 
@@ -288,11 +291,25 @@ class Deliveries:
             place=place,
             reply=replies[0] if len(replies) == 1 else listed(replies),
         )
+        if first.kind == Kind.SPACE:
+            return replace(parcel, place={**place, "invite": self._invited(first)})
         is_card = first.kind == Kind.CARD
-        hangs = self._post(first.subject if is_card else place.get("below"), first.platform, place)
+        # A channel of its own is about the subject as a whole, so nothing is said below its card.
+        below = None if "home" in place else place.get("below")
+        hangs = self._post(first.subject if is_card else below, first.platform, place)
         if hangs is None:
             return parcel
         return replace(parcel, edit=hangs.message if is_card else None, thread=hangs.thread)
+
+    def _invited(self, item: Item) -> list[str]:
+        """The accounts of those who are named, and of those who were woken so far."""
+        with self._database.reading() as session:
+            records = Records(session)
+            directory = Directory(self._dispatcher.policy(), records, self._dispatcher.platforms)
+            woken = [page.person for page in records.outbox.pages(item.subject or "")]
+            people = dict.fromkeys((*item.place.get("people", ()), *woken))
+            ways = [way for person in people for way in directory.reach(person, item.platform)]
+            return [*dict.fromkeys(way.user for way in ways if way.platform == item.platform)]
 
     def _post(self, subject: str | None, platform: str, place: Mapping[str, Any]) -> Post | None:
         if subject is None:
@@ -311,6 +328,9 @@ class Deliveries:
         def remember(records: Records) -> None:
             if parcel.kind == Kind.CARD:
                 _hang(records, parcel, arrived, now)
+            if parcel.kind == Kind.SPACE:
+                _move_in(records, parcel, arrived, now)
+                self._postbox(records).redraw(parcel.claim.items[0].subject or "", now)
             if arrived.direct and parcel.place.get("direct", arrived.direct) != arrived.direct:
                 _remember_direct(records, parcel, arrived.direct)
 
@@ -331,9 +351,28 @@ class Deliveries:
         return self._settle(claim, _failed(claim.items, failure, now), now, rests_until, failures)
 
     def give_up(self, parcel: Parcel, reason: str, now: datetime, rests_until: datetime) -> bool:
-        """Record that it can never arrive as it is, and tell the owner of the desk."""
+        """Record that it can never arrive as it is, and tell the owner of the desk.
+
+        A channel of its own that takes nothing any more, because people archived it, is left without that:
+        what was to be said there is said below the card in the room, and so is what follows.
+        """
+        if "home" in parcel.place:
+            left = _End("skipped", parcel.claim.items, f"its channel is left: {reason}")
+
+            def move_out(records: Records) -> None:
+                self._move_out(records, parcel, now)
+
+            return self._settle(parcel.claim, [left], now, rests_until, 0, move_out)
         end = _End("given up", parcel.claim.items, reason)
         return self._settle(parcel.claim, [end], now, rests_until, 0)
+
+    def _move_out(self, records: Records, parcel: Parcel, now: datetime) -> None:
+        postbox = self._postbox(records)
+        for item in parcel.claim.items:
+            records.posts.leave(item.subject or "", item.platform, parcel.place["channel"])
+            if item.place["home"] is not None:
+                postbox.go_home(item)
+            postbox.redraw(item.subject or "", now)
 
     def retry(self, row_id: int, now: datetime, actor: str) -> bool:
         """Open a message again that was given up, because somebody asks for it; False when it is not one."""
@@ -487,6 +526,20 @@ def _given_up(items: Sequence[Item], reason: str) -> Reply:
         ),
         subject=first.subject,
         private=False,
+    )
+
+
+def _move_in(records: Records, parcel: Parcel, arrived: Delivered, now: datetime) -> None:
+    item = parcel.claim.items[0]
+    records.posts.put(
+        Post(
+            subject=item.subject or "",
+            platform=item.platform,
+            place=SPACE,
+            message=dict(arrived.message),
+            thread=arrived.thread,
+            posted_at=now,
+        )
     )
 
 

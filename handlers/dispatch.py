@@ -336,11 +336,14 @@ def _taken_in(command: Command) -> Command:
 
 
 def _subject_here(place: Place, records: Records) -> str | None:
-    if not place.thread:
-        return None
-    return reference(place.thread) or records.posts.subject_of_thread(
-        place.platform, place.channel, place.thread
-    )
+    """The subject of the thread where something was said, or of the channel."""
+    if place.thread:
+        found = reference(place.thread) or records.posts.subject_of_thread(
+            place.platform, place.channel, place.thread
+        )
+        if found:
+            return found
+    return records.posts.subject_of_space(place.platform, place.channel) if place.channel else None
 
 
 def _met(person: Person, sender: Sender, now: datetime, policy: str) -> Entry:

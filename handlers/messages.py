@@ -232,12 +232,16 @@ class Command(_Said):
 
 
 class Kind(StrEnum):
-    """Delivery classes (how hard the courier tries): a page, a message, a reminder, a card's redraw."""
+    """Delivery classes (how hard the courier tries): a page, a message, a reminder, a card's redraw.
+
+    A space is no message: a channel of its own is opened for a subject.
+    """
 
     PAGE = "page"
     MESSAGE = "message"
     REMINDER = "reminder"
     CARD = "card"
+    SPACE = "space"
 
 
 class ToPerson(_Said):
@@ -255,14 +259,26 @@ class ToRoom(_Said):
 
 
 class ToThread(_Said):
-    """A message below the card of a subject, where the room follows it."""
+    """A message below the card of a subject, or in the channel of its own, where those who work on it follow it."""
 
     to: Literal["thread"] = "thread"
     subject: str
     room: str
 
 
-Audience = ToPerson | ToRoom | ToThread
+class ToSpace(_Said):
+    """A channel of its own, on those platforms of the subject's room that have such; the reply is its topic.
+
+    Whoever was woken for the subject is invited with `people`.
+    """
+
+    to: Literal["space"] = "space"
+    room: str
+    name: str
+    people: tuple[str, ...] = ()
+
+
+Audience = ToPerson | ToRoom | ToThread | ToSpace
 
 
 class Notice(_Said):

@@ -6,19 +6,25 @@ after the other, until it is acknowledged; a way that is of no use now lets the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
 from config.policy import Contact, Policy, Way
 from handlers.directory import CONSOLE, Directory
-from handlers.messages import Card, Kind, Notice, ToPerson, ToRoom, ToThread
+from handlers.messages import Card, Kind, Notice, ToPerson, ToRoom, ToSpace, ToThread
+from storage.models.flow import SPACE
+from storage.repositories.outbox import Item
 from storage.unit_of_work import Records
 
 NEXT_WAY = timedelta(minutes=1)
 """How long after the first way of a page the next one follows, where the person does not say."""
+
+WITH_SPACES = frozenset({"slack"})
+"""The platforms on which a subject can have a channel of its own; the others have threads."""
 
 AT_REST = timedelta(seconds=5)
 """A lane that is to be left alone for longer than this keeps nobody's page waiting: the next way begins."""
@@ -73,6 +79,7 @@ class Postbox:
         for card in dict.fromkeys(cards):
             places = room_places(card.room, self._policy, self._platforms)
             rows.extend(self._card_rows(card.subject, places, now))
+            rows.extend(self._card_rows(card.subject, self._spaces(card.subject), now, {"home": None}))
         for notice in notices:
             if notice.kind is Kind.PAGE and isinstance(notice.to, ToPerson):
                 rows.extend(self._page_rows(notice, notice.to.person, now, prefer, practices))
@@ -84,20 +91,47 @@ class Postbox:
 
     def redraw(self, subject: str, now: datetime) -> None:
         """Draw a subject's card anew wherever it hangs."""
-        places = [(post.platform, post.place) for post in self._records.posts.of(subject)]
-        connected = [place for place in places if place[0] in self._platforms]
-        if rows := list(self._card_rows(subject, connected, now)):
+        spaces = self._spaces(subject)
+        places = [
+            (post.platform, post.place)
+            for post in self._records.posts.of(subject)
+            if post.platform in self._platforms and post.place != SPACE
+        ]
+        rows = [
+            *self._card_rows(subject, [place for place in places if place not in spaces], now),
+            *self._card_rows(subject, spaces, now, {"home": None}),
+        ]
+        if rows:
             self._records.outbox.add(rows)
 
+    def go_home(self, item: Item) -> None:
+        """Say in the room, below the card, what could not be said in the channel of its own."""
+        channel = str(item.place["home"])
+        lane = f"{item.platform}:{channel}"
+        row = _row(f"{item.key}/{lane}", Kind(item.kind), item.platform, lane, item.created_at)
+        kept = {name: getattr(item, name) for name in ("subject", "while_in", "payload", "practices")}
+        place = {"channel": channel, "below": item.place["below"]}
+        self._records.outbox.add([row | kept | {"place": place}])
+
+    def _spaces(self, subject: str) -> list[tuple[str, str]]:
+        """The channels of its own that a subject has, as (platform, channel)."""
+        connected = [platform for platform in self._platforms if platform in WITH_SPACES]
+        found = [self._records.posts.space(subject, platform) for platform in connected]
+        return [(post.platform, post.thread) for post in found if post and post.thread]
+
     def _card_rows(
-        self, subject: str, places: Iterable[tuple[str, str]], now: datetime
+        self,
+        subject: str,
+        places: Iterable[tuple[str, str]],
+        now: datetime,
+        more: Mapping[str, Any] = MappingProxyType({}),
     ) -> Iterator[dict[str, Any]]:
         for platform, channel in places:
             lane = f"{platform}:{channel}"
             if self._records.outbox.card_waits(subject, lane):
                 continue
             row = _row(f"card/{subject}/{lane}/{uuid4().hex}", Kind.CARD, platform, lane, now)
-            yield row | {"place": {"channel": channel}, "subject": subject}
+            yield row | {"place": {"channel": channel, **more}, "subject": subject}
 
     def _destinations(self, notice: Notice, prefer: str) -> Iterator[_To]:
         match notice.to:
@@ -107,8 +141,17 @@ class Postbox:
                 for platform, channel in room_places(room, self._policy, self._platforms):
                     yield _To(platform, f"{platform}:{channel}", {"channel": channel})
             case ToThread(subject=subject, room=room):
+                spaces = dict(self._spaces(subject))
                 for platform, channel in room_places(room, self._policy, self._platforms):
-                    yield _To(platform, f"{platform}:{channel}", {"channel": channel, "below": subject})
+                    place = {"channel": channel, "below": subject}
+                    if space := spaces.get(platform):
+                        place = {"channel": space, "below": subject, "home": channel}
+                    yield _To(platform, f"{platform}:{place['channel']}", place)
+            case ToSpace(room=room, name=name, people=people):
+                # A lane of its own: nothing that is said in the room waits for it.
+                for platform, _ in room_places(room, self._policy, self._platforms):
+                    if platform in WITH_SPACES:
+                        yield _To(platform, f"{platform}:@spaces", {"space": name, "people": [*people]})
 
     def _chats(self, person: str, prefer: str) -> Iterator[_To]:
         for way in self._directory.reach(person, prefer):

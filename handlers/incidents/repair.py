@@ -22,7 +22,7 @@ class Repair:
 
 @command("incident repair", params=Repair, evidences=("SD SP 3.2",))
 def repair(asked: Repair, desk: Desk) -> Outcome:
-    """Post again what an incident is missing outside: its card, and words below it."""
+    """Post again what an incident is missing outside: its card, words below it, its channel."""
     incident = find(desk, asked.incident, for_change=True)
     if not is_worker(desk, desk.asker, incident):
         raise NotAllowed(f"You cannot repair {incident.ref}.", f"{team_name(desk, incident)} can; ask them.")

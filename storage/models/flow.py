@@ -131,8 +131,16 @@ class Counter(SQLModel, table=True):
     last: int = 0
 
 
+SPACE = "@space"
+"""The place under which a subject's channel of its own is remembered; no room is called that."""
+
+
 class Post(SQLModel, table=True):
-    """Where a subject's card hangs on a platform, so that it can be edited in place and answered below."""
+    """Where a subject's card hangs on a platform, so that it can be edited in place and answered below.
+
+    A channel of its own is such a place as well, and is remembered as one more, whose `place` is SPACE, whose
+    `thread` is the channel and whose `message` is what the adapter gave back.
+    """
 
     __tablename__ = "post"
 

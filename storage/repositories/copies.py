@@ -17,7 +17,7 @@ from sqlmodel import Session, col
 from storage.models.console import ConsoleMessage
 from storage.models.drafts import Draft
 from storage.models.evidence import EvidenceRow, WordsRow
-from storage.models.flow import InboxRow, OutboxRow
+from storage.models.flow import SPACE, InboxRow, OutboxRow, Post
 from storage.repositories.console import Console
 
 _REF = re.compile(r"\b[A-Z]{3}-\d+\b")
@@ -50,6 +50,7 @@ class Copies:
         return (
             self._answers(people, tickets)
             + self._messages(people, tickets)
+            + self._spaces(tickets)
             + self._rooms(people, tickets, now)
         )
 
@@ -78,13 +79,24 @@ class Copies:
             ).where(col(OutboxRow.payload).is_not(None))
         )
         found = [
-            (number, subject, place if waits else _anonymous(place))
+            (number, subject, dict(place) if waits else _anonymous(place))
             for number, subject, place, waits, payload in rows
             if subject in tickets or place.get("person") in people or _mentions(payload, people, tickets)
         ]
         for number, subject, place in found:
+            if subject and "space" in place:
+                place |= {"space": subject.lower()}
             changed = update(OutboxRow).where(col(OutboxRow.id) == number)
             self._session.execute(changed.values(payload=_neutral(subject), place=place))
+        return len(found)
+
+    def _spaces(self, tickets: Collection[str]) -> int:
+        """The names of channels are made of titles; here they are forgotten, on the platform people rename them."""
+        found = self._session.scalars(
+            select(Post).where(col(Post.place) == SPACE, col(Post.subject).in_(tickets))
+        ).all()
+        for post in found:
+            post.message = {key: value for key, value in post.message.items() if key != "name"}
         return len(found)
 
     def _rooms(self, people: Collection[str], tickets: AbstractSet[str], now: datetime) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, case, delete, func, insert, literal, or_, select, text, update
 from sqlmodel import Session, col
 
-from storage.models.flow import Definition, DueRow, InboxRow, Installation, Post
+from storage.models.flow import SPACE, Definition, DueRow, InboxRow, Installation, Post
 from storage.statements import Prepared
 
 _due = DueRow.metadata.tables["due"]
@@ -235,10 +235,24 @@ class Posts:
         found: str | None = _THREAD.value(self._session, on=platform, within=place, wanted=thread)
         return found
 
+    def space(self, subject: str, platform: str) -> Post | None:
+        """A subject's channel of its own on a platform: the channel is its `thread`."""
+        return self.at(subject, platform, SPACE)
+
+    def subject_of_space(self, platform: str, channel: str) -> str | None:
+        """Whose channel this is."""
+        return self.subject_of_thread(platform, SPACE, channel)
+
     def put(self, post: Post) -> None:
         """Remember where a card hangs now."""
         self._session.merge(post)
         self._session.flush()
+
+    def leave(self, subject: str, platform: str, channel: str) -> None:
+        """Forget a subject's channel of its own, and the card in it."""
+        mine = _post.c.subject == subject, _post.c.platform == platform
+        theirs = or_(_post.c.place == channel, and_(_post.c.place == SPACE, _post.c.thread == channel))
+        self._session.execute(delete(_post).where(*mine, theirs))
 
 
 def _hangs(row: Sequence[Any]) -> Post:

@@ -22,7 +22,12 @@ import httpx
 from aiohttp import WSMsgType, web
 
 from bot.adapters.slack import limits
-from tests.harness.slack_rules import complaints_about_message, complaints_about_view
+from bot.adapters.slack.manifest import SCOPES
+from tests.harness.slack_rules import (
+    complaints_about_channel_name,
+    complaints_about_message,
+    complaints_about_view,
+)
 from tests.harness.troubles import Hang, Lost, RateLimited, Says, ServerError, Trouble, Troubles
 
 TEAM = "T0DESKBELL"
@@ -129,6 +134,7 @@ class FakeSlack:
     def __init__(self, now: Callable[[], datetime], paced: bool = False, tables: bool = True) -> None:
         self.now = now
         self.paced = paced
+        self.page = limits.CHANNEL_PAGE
         self.tables = tables
         self.calls: list[Call] = []
         self.refused: list[tuple[str, str, str]] = []
@@ -138,6 +144,8 @@ class FakeSlack:
         self.users: dict[str, Payload] = {}
         self.members: dict[str, set[str]] = defaultdict(set)
         self.archived: set[str] = set()
+        self.channels: dict[str, Payload] = {}
+        self.scopes: set[str] = set(SCOPES)
         self.connections: list[web.WebSocketResponse] = []
         self._messages: dict[str, list[Payload]] = {}
         self._whispers: dict[str, list[Payload]] = defaultdict(list)
@@ -163,9 +171,13 @@ class FakeSlack:
         self.users[user] = {"id": user, "name": name or user.lower(), "guest": guest}
         return user
 
-    def channel(self, channel: str, *members: str, bot: bool = True) -> str:
-        """A channel with people, and the bot unless it was not invited."""
+    def channel(
+        self, channel: str, *members: str, bot: bool = True, name: str = "", creator: str = ""
+    ) -> str:
+        """A channel with people, and the bot unless it was not invited; a public one if it has a name."""
         self._messages.setdefault(channel, [])
+        if name:
+            self.channels[channel] = {"id": channel, "name": name, "creator": creator, "topic": ""}
         self.members[channel].update(members, {BOT} if bot else ())
         return channel
 
@@ -335,6 +347,63 @@ class FakeSlack:
         if args.get("users") not in self.users:
             raise _Refused("user_not_found")
         return {"channel": {"id": self.direct(args["users"])}}
+
+    def _conversations_create(self, args: Payload) -> Payload:
+        self._check_scope("channels:manage")
+        for why in complaints_about_channel_name(args.get("name", "")):
+            raise _Refused(why, args.get("name", ""))
+        if args["name"] in (each["name"] for each in self.channels.values()):
+            raise _Refused("name_taken", args["name"])
+        channel = self.channel(f"C0NEW{next(self._numbers)}", name=args["name"], creator=BOT)
+        return {"channel": self._described(channel)}
+
+    def _conversations_list(self, args: Payload) -> Payload:
+        self._check_scope("channels:read")
+        if args.get("types", "public_channel") != "public_channel":
+            raise _Refused("missing_scope", args["types"])
+        most = int(args.get("limit", 100))
+        if not 1 <= most <= limits.CHANNEL_PAGE:
+            raise _Refused("invalid_limit", str(most))
+        unasked = self.archived if str(args.get("exclude_archived", "")).lower() in ("1", "true") else set()
+        public = [self._described(each) for each in self.channels if each not in unasked]
+        first, least = int(args.get("cursor") or 0), min(most, self.page)
+        more = str(first + least) if first + least < len(public) else ""
+        return {"channels": public[first : first + least], "response_metadata": {"next_cursor": more}}
+
+    def _conversations_setTopic(self, args: Payload) -> Payload:  # noqa: N802
+        self._check_scope("channels:manage")
+        channel = self._writable(args)
+        if len(args["topic"]) > limits.CHANNEL_TOPIC:
+            raise _Refused("too_long", args["topic"])
+        self.channels[channel]["topic"] = html.unescape(args["topic"])
+        return {"channel": self._described(channel)}
+
+    def _conversations_invite(self, args: Payload) -> Payload:
+        self._check_scope("channels:manage")
+        channel = self._writable(args)
+        users = [each for each in args.get("users", "").split(",") if each]
+        if not users:
+            raise _Refused("no_user")
+        if len(users) > limits.INVITED_AT_ONCE:
+            raise _Refused("too_many_users")
+        wrong = {
+            each: "user_not_found" if each not in self.users else "already_in_channel"
+            for each in users
+            if each not in self.users or each in self.members[channel]
+        }
+        rightly = [each for each in users if each not in wrong]
+        if wrong and (not rightly or str(args.get("force", "")).lower() not in ("1", "true")):
+            raise _Refused(next(iter(wrong.values())), ", ".join(wrong))
+        self.members[channel].update(rightly)
+        return {"channel": self._described(channel)}
+
+    def _described(self, channel: str) -> Payload:
+        known = self.channels[channel]
+        return {**known, "topic": {"value": known["topic"]}, "is_archived": channel in self.archived}
+
+    def _check_scope(self, scope: str) -> None:
+        if scope not in self.scopes:
+            raise _Refused("missing_scope", scope)
 
     def _conversations_history(self, args: Payload) -> Payload:
         channel = self._readable(args)

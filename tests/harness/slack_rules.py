@@ -54,6 +54,18 @@ def complaints_about_message(text: Any, blocks: Any) -> Iterator[str]:
     yield from complaints_about_blocks(blocks, "message")
 
 
+def complaints_about_channel_name(name: str) -> Iterator[str]:
+    """What Slack would say of a new channel's name, by its error codes."""
+    if not name:
+        yield "invalid_name_required"
+    elif len(name) > limits.CHANNEL_NAME:
+        yield "invalid_name_maxlength"
+    elif not re.fullmatch(r"[a-z0-9_-]+", name):
+        yield "invalid_name_specials"
+    elif not name.strip("-_"):
+        yield "invalid_name_punctuation"
+
+
 def complaints_about_view(view: Mapping[str, Any]) -> Iterator[str]:
     """What Slack would say of a modal or a Home tab."""
     kind = view.get("type", "")

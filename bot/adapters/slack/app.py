@@ -34,9 +34,10 @@ from bot.adapters.slack import forms, gate, inbound, limits, render
 from bot.adapters.slack.deliver import Failed, Postman, shown, understood
 from bot.adapters.slack.inbound import PLATFORM, About, Heard
 from bot.adapters.slack.render import Offer
+from bot.adapters.slack.spaces import Spaces
 from handlers.declare import distribute
 from handlers.errors import DeskError
-from handlers.messages import Form, Reply, Tone
+from handlers.messages import Form, Kind, Reply, Tone
 from handlers.parsing import Reference
 from storage.database import StoreUnavailable
 
@@ -91,6 +92,7 @@ class SlackAdapter:
         logger.setLevel(logging.WARNING)
         self._client = AsyncWebClient(bot_token, base_url=api_url, retry_handlers=[], logger=logger)
         self._postman = Postman(self._client)
+        self._spaces = Spaces(self._client)
         self._me: Mapping[str, Any] = {}
         self._home = ""
         self._socket: AsyncSocketModeHandler | None = None
@@ -148,10 +150,14 @@ class SlackAdapter:
 
     async def deliver(self, delivery: Delivery) -> Result:
         """Send or edit one message; never raises for what Slack does."""
+        if delivery.kind == Kind.SPACE:
+            return await self._spaces.open(delivery)
         return await self._postman.deliver(delivery)
 
     async def find(self, delivery: Delivery) -> Delivered | None:
-        """After an unknown outcome: the message, if it did arrive."""
+        """After an unknown outcome: the message, or the channel, if it did arrive."""
+        if delivery.kind == Kind.SPACE:
+            return await self._spaces.find(delivery)
         return await self._postman.find(delivery)
 
     def _ourselves(self) -> AuthorizeResult:

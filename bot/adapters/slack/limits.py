@@ -25,6 +25,13 @@ METADATA_SIZE = 8000
 MESSAGES_A_SECOND = 1
 """In one channel."""
 
+# Channels
+CHANNEL_NAME = 80
+"""Lower-case letters, digits, hyphens and underscores."""
+CHANNEL_TOPIC = 250
+CHANNEL_PAGE = 1000
+INVITED_AT_ONCE = 100
+
 # Blocks
 HEADER = 150
 SECTION = 3000

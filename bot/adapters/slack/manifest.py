@@ -32,6 +32,8 @@ SCOPES: Mapping[str, str] = {
     "reactions:read": "the emoji that makes a message a request",
     "channels:history": "the text of that message in a channel, and reading back whether a card arrived",
     "groups:history": "the same in private channels the desk was invited to",
+    "channels:manage": "opening a channel for an incident, where the policy wants one, and inviting people to it",
+    "channels:read": "finding that channel again when nobody knows whether it was opened",
     "files:write": "handing over exports as files",
 }
 """What the desk may do in a workspace, each with the feature that needs it."""

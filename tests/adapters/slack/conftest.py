@@ -20,7 +20,7 @@ from tests.adapters.slack import sayings
 from tests.harness.house import MONDAY
 from tests.harness.slack import APP_TOKEN, BOT_TOKEN, SECRET, TEAM, FakeSlack
 
-ROOM = "C0REQUESTS"
+ROOM, INCIDENT_ROOM = "C0REQUESTS", "C0ONCALL"
 
 
 @dataclass
@@ -39,7 +39,11 @@ def on_slack(policy: Policy) -> Policy:
         key: replace(each, accounts=(Account("slack", TEAM, f"U0{key.upper()}"),))
         for key, each in policy.people.items()
     }
-    rooms = {**policy.rooms, "requests": replace(policy.rooms["requests"], places={"slack": ROOM})}
+    places = {"requests": ROOM, "on-call": INCIDENT_ROOM}
+    rooms = {
+        **policy.rooms,
+        **{key: replace(policy.rooms[key], places={"slack": places[key]}) for key in places},
+    }
     return replace(policy, people=people, rooms=rooms, version="on-slack")
 
 
@@ -52,16 +56,21 @@ def opened(sqlite: Database, policy: Policy) -> Opened:
 
     @asynccontextmanager
     async def open_(
-        socket: bool = False, tables: bool = True, database: Database = sqlite, prefix: str = ""
+        socket: bool = False,
+        tables: bool = True,
+        database: Database = sqlite,
+        prefix: str = "",
+        ruled: Policy = policy,
     ) -> AsyncIterator[OnSlack]:
         clock = VirtualClock(MONDAY)
         commands = Commands([*registry.CAPABILITIES, sayings])
-        theirs = on_slack(policy)
+        theirs = on_slack(ruled)
         dispatcher = Dispatcher(commands, lambda: theirs, database, clock.now, ["slack"])
         fake = await FakeSlack(clock.now, tables=tables).start()
         for key in theirs.people:
             fake.person(f"U0{key.upper()}", theirs.people[key].name)
         fake.channel(ROOM, *fake.users)
+        fake.channel(INCIDENT_ROOM, *fake.users)
         adapter = SlackAdapter(
             Ear(dispatcher),
             clock.now,

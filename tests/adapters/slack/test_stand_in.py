@@ -100,6 +100,40 @@ async def test_what_slack_refuses_has_slacks_code(
     desk.fake.refused.clear()
 
 
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("", "invalid_name_required"),
+        ("x" * (limits.CHANNEL_NAME + 1), "invalid_name_maxlength"),
+        ("Incident", "invalid_name_specials"),
+        ("a b", "invalid_name_specials"),
+        ("--", "invalid_name_punctuation"),
+        ("taken", "name_taken"),
+    ],
+)
+async def test_a_channel_that_slack_would_not_open_has_slacks_code(
+    desk: OnSlack, client: AsyncWebClient, name: str, code: str
+):
+    desk.fake.channel("C0TAKEN", name="taken")
+    await client.conversations_create(name="x" * limits.CHANNEL_NAME)
+    with pytest.raises(SlackApiError) as refused:
+        await client.conversations_create(name=name)
+    assert refused.value.response["error"] == code
+    desk.fake.refused.clear()
+
+
+async def test_the_topic_and_the_guests_of_a_channel_have_limits(desk: OnSlack, client: AsyncWebClient):
+    channel = (await client.conversations_create(name="new"))["channel"]["id"]
+    await client.conversations_setTopic(channel=channel, topic="x" * limits.CHANNEL_TOPIC)
+    with pytest.raises(SlackApiError, match="too_long"):
+        await client.conversations_setTopic(channel=channel, topic="x" * (limits.CHANNEL_TOPIC + 1))
+    with pytest.raises(SlackApiError, match="user_not_found"):
+        await client.conversations_invite(channel=channel, users="U0GONE,U0STAFF")
+    with pytest.raises(SlackApiError, match="too_many_users"):
+        await client.conversations_invite(channel=channel, users=["U0STAFF"] * (limits.INVITED_AT_ONCE + 1))
+    desk.fake.refused.clear()
+
+
 def modal(**more: Any) -> dict[str, Any]:
     """A modal with one section."""
     return {"type": "modal", "title": {"type": "plain_text", "text": "t"}, "blocks": [section()], **more}
