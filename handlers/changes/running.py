@@ -204,7 +204,7 @@ def overrun(asked: Overrun, desk: Desk) -> Outcome:
     if change.state != ChangeState.IN_PROGRESS:
         return Outcome(reply=Reply(title=f"{change.ref} is not being made any more."))
     again = desk.now + AGAIN
-    desk.records.changes.hold_until(change.number, again)
+    desk.records.changes.hold_until(change, again)
     late = desk.now - window_of(change)[1]
     title = f"{change.ref} should be done: {change.title}"
     text = f"Its window ended {_length(late)} ago." if late else "Its window ends now."

@@ -1,4 +1,4 @@
-"""Changes: the ticket, what was decided on in each ballot, the votes, when it holds its services, and freezes."""
+"""Changes: the ticket, what each ballot decided on, votes, what is held and when, how services stand, freezes."""
 
 from __future__ import annotations
 
@@ -82,7 +82,8 @@ class ChangeContent(SQLModel, table=True):
 class ChangeService(SQLModel, table=True):
     """A service that a change concerns. While it `holds`, nothing else should be done to it from start to end.
 
-    `ends_at` moves on while a change takes longer than its window.
+    `ends_at` moves on while a change takes longer than its window. It takes at most `days`, one of a few bounds, so
+    that a question about a moment reads no further back than the longest of them.
     """
 
     __tablename__ = "change_service"
@@ -90,14 +91,18 @@ class ChangeService(SQLModel, table=True):
         Index(
             "ix_change_service_holds",
             "service",
+            "days",
             "starts_at",
+            "ends_at",
             sqlite_where=text("holds = 1"),
             postgresql_where=text("holds"),
         ),
         Index(
             "ix_change_service_person",
             "person",
+            "days",
             "starts_at",
+            "ends_at",
             sqlite_where=text("holds = 1"),
             postgresql_where=text("holds"),
         ),
@@ -108,6 +113,7 @@ class ChangeService(SQLModel, table=True):
     person: str = Field(max_length=48)
     starts_at: datetime | None = Field(default=None, sa_type=Instant)
     ends_at: datetime | None = Field(default=None, sa_type=Instant)
+    days: int = 0
     holds: bool = False
 
 
@@ -146,6 +152,17 @@ class ChangeLink(SQLModel, table=True):
     change: int = Field(primary_key=True, foreign_key="change.number")
     ref: str = Field(primary_key=True, max_length=20, index=True)
     by: str = Field(max_length=48)
+    at: datetime = Field(sa_type=Instant)
+
+
+class ServiceState(SQLModel, table=True):
+    """How a service stands since a change took it there: `published`, `changed` or `retired`."""
+
+    __tablename__ = "service_state"
+
+    service: str = Field(primary_key=True, max_length=48)
+    state: str = Field(max_length=12)
+    change: int = Field(foreign_key="change.number")
     at: datetime = Field(sa_type=Instant)
 
 

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    and_,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlmodel import Session, col
 from sqlmodel import select as select_models
 
@@ -28,6 +40,50 @@ _VOTES = (
     select_models(ChangeVote)
     .where(col(ChangeVote.change) == bindparam("wanted"), col(ChangeVote.ballot) == bindparam("counted"))
     .order_by(col(ChangeVote.stage), col(ChangeVote.at), col(ChangeVote.person))
+)
+
+
+_BOUNDS = (1, LONGEST.days, 3660)
+"""Bounds of how long a change holds its services, in days: most take hours, and none should take years."""
+
+
+def _bound(start: datetime, end: datetime) -> int:
+    """The smallest bound within which a span lies."""
+    return next((days for days in _BOUNDS if end - start <= timedelta(days=days)), _BOUNDS[-1])
+
+
+def _held() -> CompoundSelect[Any]:
+    """What holds one of some services, or a person, in a span: each part is one range of an index."""
+    held = ChangeService.metadata.tables["change_service"].c
+    change = Change.metadata.tables["change"].c
+    parts = [
+        select(held.change, held.service, held.person, held.starts_at, held.ends_at, change.title).where(
+            change.number == held.change,
+            whose,
+            held.holds,
+            held.days == days,
+            held.starts_at > bindparam(f"since_{days}"),
+            held.starts_at < bindparam("end"),
+            held.ends_at > bindparam("start"),
+        )
+        for days in _BOUNDS
+        for whose in (
+            held.service.in_(bindparam("services", expanding=True)),
+            held.person == bindparam("who"),
+        )
+    ]
+    return union_all(*parts)
+
+
+_HELD = _held()
+_FREEZES = (
+    select_models(FreezeRow)
+    .where(
+        col(FreezeRow.starts_at) < bindparam("end"),
+        col(FreezeRow.ends_at) > bindparam("start"),
+        col(FreezeRow.ends_at) > col(FreezeRow.starts_at),
+    )
+    .order_by(col(FreezeRow.starts_at), col(FreezeRow.number))
 )
 
 
@@ -89,64 +145,41 @@ class Changes:
     def place(self, change: Change, services: Iterable[str], holds: bool) -> None:
         """Say which services a change concerns and whether it holds them during its window now."""
         self._session.execute(delete(ChangeService).where(col(ChangeService.change) == change.number))
+        start, end = change.starts_at, change.ends_at
         self._session.add_all(
             ChangeService(
                 change=change.number,
                 service=service,
                 person=change.implementer,
-                starts_at=change.starts_at,
-                ends_at=change.ends_at,
-                holds=holds and change.starts_at is not None,
+                starts_at=start,
+                ends_at=end,
+                days=_bound(start, end) if start and end else 0,
+                holds=holds and start is not None,
             )
             for service in services
         )
         self._session.flush()
 
-    def hold_until(self, number: int, until: datetime) -> None:
+    def hold_until(self, change: Change, until: datetime) -> None:
         """Let a change that takes longer hold its services further."""
-        mine = col(ChangeService.change) == number
-        self._session.execute(
-            update(ChangeService)
-            .where(mine)
-            .values(ends_at=until)
-            .execution_options(synchronize_session=False)
-        )
+        mine = col(ChangeService.change) == change.number
+        days = _bound(change.starts_at or until, until)
+        held = update(ChangeService).where(mine).values(ends_at=until, days=days)
+        self._session.execute(held.execution_options(synchronize_session=False))
 
     def bookings(self, services: Iterable[str], person: str, start: datetime, end: datetime) -> list[Booking]:
         """The changes that hold one of these services, or this person, at some time in `[start, end)`."""
-        held = (
-            col(ChangeService.holds),
-            col(ChangeService.starts_at) > start - LONGEST,
-            col(ChangeService.starts_at) < end,
-            col(ChangeService.ends_at) > start,
-        )
-        columns = (
-            col(ChangeService.change),
-            col(ChangeService.service),
-            col(ChangeService.person),
-            col(ChangeService.starts_at),
-            col(ChangeService.ends_at),
-        )
-        # Two questions, each a range of an index; with OR between them neither index serves.
-        of_service = select(*columns).where(col(ChangeService.service).in_(list(services)), *held)
-        of_person = select(*columns).where(col(ChangeService.person) == person, *held)
-        rows = {(row[0], row[1]): row for row in self._session.execute(of_service)}
-        rows.update({(row[0], row[1]): row for row in self._session.execute(of_person)})
-        titles = self._titles({number for number, _ in rows})
+        asked: dict[str, object] = {"services": list(services), "who": person, "start": start, "end": end}
+        asked |= {f"since_{days}": start - timedelta(days=days) for days in _BOUNDS}
+        rows = {(row[0], row[1]): row for row in self._session.execute(_HELD, asked)}
         concerned: dict[int, list[str]] = {}
         for number, service in sorted(rows):
             concerned.setdefault(number, []).append(service)
         found = []
         for number, names in concerned.items():
-            _, _, who, starts, ends = rows[number, names[0]]
-            found.append(Booking(f"CHG-{number}", titles[number], tuple(names), who, starts, ends))
+            _, _, who, starts, ends, title = rows[number, names[0]]
+            found.append(Booking(f"CHG-{number}", title, tuple(names), who, starts, ends))
         return found
-
-    def _titles(self, numbers: set[int]) -> dict[int, str]:
-        if not numbers:
-            return {}
-        named = select(col(Change.number), col(Change.title)).where(col(Change.number).in_(numbers))
-        return {row[0]: row[1] for row in self._session.execute(named)}
 
     # What was said, what it caused
 
@@ -297,11 +330,9 @@ class Changes:
 
     def freezes(self, start: datetime, end: datetime) -> list[Frozen]:
         """The declared freezes that touch `[start, end)`, without those that were lifted before they began."""
-        begins, ends = col(FreezeRow.starts_at), col(FreezeRow.ends_at)
-        query = select_models(FreezeRow).where(begins < end, ends > start, ends > begins)
         return [
             Frozen(row.ref, row.name, row.starts_at, row.ends_at, tuple(row.services))
-            for row in self._session.exec(query.order_by(begins, col(FreezeRow.number)))
+            for row in self._session.exec(_FREEZES, params={"start": start, "end": end})
         ]
 
     # People who are joined or erased

@@ -109,6 +109,7 @@ def upgrade() -> None:
         sa.Column("person", sa.String(length=48), nullable=False),
         sa.Column("starts_at", sa.BigInteger(), nullable=True),
         sa.Column("ends_at", sa.BigInteger(), nullable=True),
+        sa.Column("days", sa.Integer(), nullable=False),
         sa.Column("holds", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["change"], ["change.number"], name=op.f("fk_change_service_change_change")),
         sa.PrimaryKeyConstraint("change", "service", name=op.f("pk_change_service")),
@@ -116,14 +117,14 @@ def upgrade() -> None:
     with op.batch_alter_table("change_service", schema=None) as batch_op:
         batch_op.create_index(
             "ix_change_service_holds",
-            ["service", "starts_at"],
+            ["service", "days", "starts_at", "ends_at"],
             unique=False,
             sqlite_where=sa.text("holds = 1"),
             postgresql_where=sa.text("holds"),
         )
         batch_op.create_index(
             "ix_change_service_person",
-            ["person", "starts_at"],
+            ["person", "days", "starts_at", "ends_at"],
             unique=False,
             sqlite_where=sa.text("holds = 1"),
             postgresql_where=sa.text("holds"),
@@ -159,8 +160,19 @@ def upgrade() -> None:
     with op.batch_alter_table("change_vote", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_change_vote_person"), ["person"], unique=False)
 
+    op.create_table(
+        "service_state",
+        sa.Column("service", sa.String(length=48), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("change", sa.Integer(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["change"], ["change.number"], name=op.f("fk_service_state_change_change")),
+        sa.PrimaryKeyConstraint("service", name=op.f("pk_service_state")),
+    )
+
 
 def downgrade() -> None:
+    op.drop_table("service_state")
     with op.batch_alter_table("change_vote", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_change_vote_person"))
 
