@@ -207,6 +207,16 @@ async def test_nothing_waits_for_a_channel_that_cannot_be_opened_yet(opened: Ope
         assert texts(desk, INCIDENT_ROOM) == said
 
 
+async def test_a_channel_whose_opening_nobody_heard_of_is_opened_once(opened: Opened, in_channels: Policy):
+    async with opened(ruled=in_channels) as desk:
+        desk.fake.trouble("conversations.create", Lost())
+        say(desk, "staff", DECLARE)
+        await courier(desk)
+        assert len(desk.fake.called("conversations.create")) == 1
+        assert [row.state for row in rows(desk, "space")] == ["sent"]
+        assert len(desk.fake.messages(own_channel(desk))) == 1, "the card hangs there"
+
+
 async def test_a_channel_without_its_scope_shows_as_missing_and_is_repaired(
     opened: Opened, in_channels: Policy
 ):
@@ -227,9 +237,9 @@ async def test_a_channel_without_its_scope_shows_as_missing_and_is_repaired(
 
 
 async def test_a_channel_that_people_archived_is_left_and_no_word_is_lost(
-    opened: Opened, in_channels: Policy
+    opened: Opened, in_channels: Policy, database: Database
 ):
-    async with opened(ruled=in_channels) as desk:
+    async with opened(database=database, ruled=in_channels) as desk:
         say(desk, "staff", DECLARE)
         say(desk, "oncall", "incident ack INC-1")
         await courier(desk)
