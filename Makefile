@@ -29,6 +29,9 @@ check: .venv/dev.stamp ## format, lint, types, imports and tests, as CI does
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/pytest $(TESTS)
 
+models: .venv/dev.stamp ## 2,000 made-up nights and votes on each store, beside the simplest models; half an hour
+	@ESCALATION_EXAMPLES=2000 VOTES_EXAMPLES=2000 $(BIN)/pytest $(TESTS) tests/flow/test_escalation_model.py tests/flow/test_votes_model.py
+
 bench: .venv/dev.stamp ## measure, and compare with other libraries
 	@$(BIN)/python -m tests.bench
 
@@ -57,7 +60,7 @@ clean: ## remove everything that the other targets made, except the desk's own d
 	@rm -rf .venv .browser .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 	@find bot handlers storage config tests -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help run test check bench format lock audit sbom clean
+.PHONY: help run test check models bench format lock audit sbom clean
 
 # Setting up: each step leaves a file, so that the second time costs nothing.
 
