@@ -5,7 +5,16 @@ from __future__ import annotations
 from config.vocabulary import practices
 from handlers import actions, alerts, evidence, guide, people, service_levels, services
 from handlers.changes import approvals as change_approvals
-from handlers.changes import deciding, emergencies, freezing, planning, reviewing, running, scheduling
+from handlers.changes import (
+    deciding,
+    emergencies,
+    freezing,
+    planning,
+    reviewing,
+    running,
+    scheduling,
+    transitions,
+)
 from handlers.changes import views as change_views
 from handlers.declare import Commands
 from handlers.errors import HouseFault
@@ -33,6 +42,7 @@ CAPABILITIES = (
         reviewing,
         emergencies,
         freezing,
+        transitions,
         change_views,
     ),
     alerts,

@@ -43,7 +43,11 @@ def list_services(asked: List, desk: Desk) -> Reply:
         table=Table(
             columns=("Service", "What it is", "You can ask for"),
             rows=tuple(
-                ((each.name,), (each.description,), (", ".join(_offered(desk, each)) or "—",))
+                (
+                    (f"{each.name} (retired)" if _is_retired(desk, each) else each.name,),
+                    (each.description,),
+                    (", ".join(_offered(desk, each)) or "—",),
+                )
                 for each in found
             ),
             empty="No such service. Type `service list` to see all.",
@@ -53,6 +57,17 @@ def list_services(asked: List, desk: Desk) -> Reply:
             *(Button(label=each.name[:75], line=f"service show {each.key}") for each in found[:4]),
         ),
     )
+
+
+def _is_retired(desk: Desk, service: Service) -> bool:
+    known = desk.records.changes.service_states().get(service.key)
+    return known is not None and known.state == "retired"
+
+
+def _stands(desk: Desk, service: Service) -> Words:
+    """What a change has made of it, and when; nothing, where none has."""
+    known = desk.records.changes.service_states().get(service.key)
+    return (f"{known.state} by CHG-{known.change}, ", desk.at(known.at) or "") if known else ()
 
 
 def _offered(desk: Desk, service: Service) -> list[str]:
@@ -74,7 +89,12 @@ def show(asked: Show, desk: Desk) -> Reply:
     return Reply(
         title=service.name,
         text=(service.description,),
-        facts=facts(("Owner", desk.who(service.owner)), ("Team", team.name), ("Rests on", rests_on)),
+        facts=facts(
+            ("Owner", desk.who(service.owner)),
+            ("Team", team.name),
+            ("Rests on", rests_on),
+            ("Stands", _stands(desk, service)),
+        ),
         table=Table(
             columns=("You can ask for", "Promised"),
             rows=tuple(((each.name,), _promised(desk, each.agreement, str(each.priority))) for each in mine),

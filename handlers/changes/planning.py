@@ -211,6 +211,7 @@ def requested_record(change: Change, content: Content) -> Record:
         "end": content["end"],
         "template": change.template,
         "incident": change.incident,
+        "transition": change.transition,
         "seal": change.seal,
     }
     return record(change, "requested", None, told, words_of(content))
@@ -377,7 +378,7 @@ def show_difference(asked: ShowDifference, desk: Desk) -> Reply:
 # Risk ---------------------------------------------------------------------------------------------
 
 
-@command("change assess", params=Assess, evidences=("CM SP 2.1", "RSKM SP 2.2"))
+@command("change assess", params=Assess, evidences=("CM SP 2.1", "RSKM SP 2.2", "SST SP 1.1"))
 def assess(asked: Assess, desk: Desk) -> Outcome:
     """Rate the risk of a change by the organisation's questions; the risk decides who must agree."""
     change = to_plan(desk, asked.change, "assess")
@@ -404,10 +405,12 @@ def assess(asked: Assess, desk: Desk) -> Outcome:
             desk, change, f"The risk of {change.ref} is {risk.level} already", [], text=_because(risk)
         )
     outcome = rewrite(desk, change, {**content, "risk": good}, "assessed")
-    rated = record(change, "risk.rated", None, _risk_told(change))
+    rated = [record(change, "risk.rated", None, _risk_told(change))]
+    if change.transition:
+        rated.append(record(change, "transition.assessed", None, _risk_told(change)))
     return Outcome(
         reply=lambda: _with_risk(outcome, desk, change, risk),
-        changes=[*outcome.changes, rated],
+        changes=[*outcome.changes, *rated],
         notices=outcome.notices,
         cards=outcome.cards,
         due=outcome.due,

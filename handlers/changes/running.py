@@ -169,6 +169,7 @@ def _end(desk: Desk, change: Change, result: str, how: str, action: str, said: s
         due=_review_dues(desk, change),
         undue=[f"{change.ref}/window"],
         buttons=(cause,) if went_wrong else (),
+        follow=(f"service hand-over {change.ref}",) if change.transition and not went_wrong else (),
     )
 
 

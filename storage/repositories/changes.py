@@ -31,6 +31,7 @@ from storage.models.changes import (
     ChangeText,
     ChangeVote,
     FreezeRow,
+    ServiceState,
 )
 
 _ERASED = "(erased)"
@@ -321,6 +322,17 @@ class Changes:
         if requester is not None:
             query = query.where(col(Change.requester) == requester)
         return self._session.exec(query.order_by(col(Change.review_by), col(Change.number))).all()
+
+    # Services that a change took somewhere
+
+    def service_states(self) -> dict[str, ServiceState]:
+        """How services stand since a change took them there, by key."""
+        return {each.service: each for each in self._session.exec(select_models(ServiceState))}
+
+    def put_service_state(self, service: str, state: str, change: int, at: datetime) -> None:
+        """Note how a service stands from now on."""
+        self._session.merge(ServiceState(service=service, state=state, change=change, at=at))
+        self._session.flush()
 
     # Freezes that somebody declared
 
