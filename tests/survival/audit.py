@@ -49,7 +49,7 @@ def on_slack(world: World) -> list[Shown]:
     """What the desk has posted in channels and direct talks."""
     return [
         Shown(each["channel"], _slack_key(each), words(each["blocks"]) or each["text"])
-        for channel in world.slack.members
+        for channel in list(world.slack.members)
         for each in world.slack.messages(channel)
         if each["user"] == BOT
     ]
@@ -63,8 +63,8 @@ def on_discord(world: World) -> list[Shown]:
     """What the desk has posted in rooms, threads and direct talks."""
     return [
         Shown(room, str(each["components"][0].get("id", each["id"])), texts(each))
-        for room, hang in world.discord.rooms.items()
-        for each in hang
+        for room, hang in list(world.discord.rooms.items())
+        for each in list(hang)
     ]
 
 

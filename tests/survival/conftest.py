@@ -34,6 +34,10 @@ def on(store: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("kind", ["sqlite", "postgresql"] if FULL else [store])
 
 
+in_full = pytest.mark.skipif(not FULL, reason="`make survive` has the time for it")
+"""What tells little more than its neighbours do, or waits for long."""
+
+
 @pytest.fixture(autouse=True)
 def _alone() -> Iterator[None]:
     """Of several test processes one at a time runs desks."""

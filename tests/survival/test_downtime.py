@@ -15,7 +15,7 @@ from tests.survival.desks import wait_until
 from tests.survival.intents import REQUESTERS
 from tests.survival.world import World
 
-REQUESTS = sized(30, 3400)  # three moments fall due for each
+REQUESTS = sized(15, 3400)  # three moments fall due for each
 DOWN = timedelta(hours=24)
 FIRST_PAGE_WITHIN = 5.0 if FULL else 15.0  # seconds; `make test` shares its machine
 

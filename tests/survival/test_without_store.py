@@ -23,7 +23,7 @@ from tests.survival.desks import Nursery, wait_until
 from tests.survival.intents import REQUESTERS, Ask
 from tests.survival.world import World, discord_user, open_world
 
-AWAY = sized(5, 60)  # seconds
+AWAY = sized(3, 60)  # seconds
 WITHIN = 10.0  # seconds until work goes on
 IMPATIENT = {program.STORE_PATIENCE: "1000"}  # milliseconds; ten seconds of it would be most of a short test
 

@@ -56,7 +56,7 @@ CONTACTS = {
 }
 """How people are woken, besides chat at once and mail after a minute."""
 
-LOOKS = 0.005  # seconds between two looks at what can be done
+LOOKS = 0.01  # seconds between two looks at what can be done
 STILL = 1.0  # seconds without any change, after which it is taken that nothing can be done at this moment
 
 
