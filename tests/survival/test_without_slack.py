@@ -117,10 +117,7 @@ def test_ten_minutes_without_slack_lose_and_double_nothing(
     assert max(len(moments) for moments in lanes.values()) >= number
     for channel, moments in lanes.items():
         physical = timedelta(seconds=(len(moments) - 1) / MESSAGES_A_SECOND)
-        story = [
-            f"{call.at} {call.answered} {call.args['metadata']['event_payload']}" for call in sent[channel]
-        ]
-        assert max(moments) - min(moments) <= 1.1 * physical, "\n".join(story)
+        assert max(moments) - min(moments) <= 1.1 * physical, channel
     assert noticed <= RESTS
 
 
