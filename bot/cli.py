@@ -35,7 +35,9 @@ outbox = typer.Typer(help="Messages on their way out, and those that never arriv
 evidence = typer.Typer(help="The ledger: check it, export it, sign it.", no_args_is_help=True)
 manifest = typer.Typer(help="What a chat platform needs to know about the desk's app.", no_args_is_help=True)
 alerts = typer.Typer(help="Systems that send alerts.", no_args_is_help=True)
+gate = typer.Typer(help="What asks before a pipeline changes a service.", no_args_is_help=True)
 app.add_typer(outbox, name="outbox")
+app.add_typer(gate, name="gate")
 app.add_typer(alerts, name="alerts")
 app.add_typer(evidence, name="evidence")
 app.add_typer(manifest, name="manifest")
@@ -283,6 +285,22 @@ def alerts_token(source: Annotated[str, typer.Argument(help="A source of alerts.
         if source not in known:
             _fail(f"alerts.yaml has no source “{source}”; it has {', '.join(known) or 'none'}.")
         _tell(instructions(known[source], house.settings.url, house.tokens))
+
+
+@gate.command("token")
+def gate_token(
+    service: Annotated[
+        str | None, typer.Argument(help="A service by key; all of them, when left out")
+    ] = None,
+) -> None:
+    """Print where a pipeline asks whether it may change a service, and the token that lets it ask."""
+    from bot.web.changes import ALL, gate_instructions
+
+    with _house(migrated=False) as house:
+        known = house.policy().services
+        if service is not None and service not in known:
+            _fail(f"services.yaml has no service “{service}”; it has {', '.join(known) or 'none'}.")
+        _tell(gate_instructions(service or ALL, house.settings.url, house.tokens))
 
 
 @evidence.command("verify")

@@ -116,6 +116,7 @@ async def _web(house: House) -> AsyncIterator[int]:
     routes = [route for adapter in house.adapters.values() for route in getattr(adapter, "routes", list)()]
     routes += house.alerts.routes()
     routes += house.feeds.routes()
+    routes += house.change_pages.routes()
     app = create(house.database, routes, house.measures.registry, lambda: ())
     config = uvicorn.Config(
         app,

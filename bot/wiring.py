@@ -24,6 +24,7 @@ from bot.measures import MeasuredAdapter, Measures, MeasuringEar
 from bot.scheduler import Bell
 from bot.tokens import Tokens, open_tokens
 from bot.web.alerts import AlertIntake
+from bot.web.changes import PAGE, ChangePages
 from bot.web.feeds import Feeds
 from config.loading import PolicyFiles
 from config.policy import Policy, Way
@@ -158,8 +159,15 @@ class House:
         """What serves calendars."""
         return Feeds(self.policy, self.database, self.tokens, self.clock.now, self.settings.url)
 
+    @cached_property
+    def change_pages(self) -> ChangePages:
+        """What serves the calendar of changes as a page, and the gate that pipelines ask."""
+        return ChangePages(self.policy, self.database, self.tokens, self.clock.now)
+
     def feed(self, name: str) -> str:
-        """The address of a calendar feed, such as `person/oncall`, with the token that opens it."""
+        """The address of a calendar, with its token: a feed such as `person/oncall`, or the page `page/changes`."""
+        if name == PAGE:
+            return f"{self.settings.url}/changes/calendar?token={self.tokens.of(PAGE)}"
         return f"{self.settings.url}/feeds/{name}.ics?token={self.tokens.of(f'feed/{name}')}"
 
     @cached_property

@@ -1,7 +1,8 @@
-"""Calendar feeds (RFC 5545): the turns of a rota, or of a person, for any calendar program to subscribe to.
+"""Calendar feeds (RFC 5545): turns on call, changes and freezes, for any calendar program to subscribe to.
 
     GET /feeds/rota/{rota}.ics?token=…
     GET /feeds/person/{person}.ics?token=…
+    GET /feeds/changes/all.ics?token=…          all changes and freezes, or those of a service and what it touches
 
 A feed holds what lies between thirty days ago and a year ahead, with overrides and swaps, in UTC, which every program
 shows on its reader's own clock. The token stands in the address, since calendar programs cannot sign in; whoever asks
@@ -26,9 +27,14 @@ from starlette.routing import BaseRoute, Route
 
 from bot.tokens import Tokens
 from config.policy import Policy
+from handlers.changes.content import estate_of
+from handlers.changes.views import SHOWN
 from handlers.oncall.shared import covers
 from handlers.rules.rotation import Cover
+from handlers.rules.windows import Frozen
+from handlers.rules.workflow import ChangeState
 from storage.database import Database, StoreUnavailable
+from storage.repositories.changes import Planned
 from storage.unit_of_work import Records
 
 BACK = timedelta(days=30)
@@ -37,6 +43,7 @@ AHEAD = timedelta(days=366)
 REFRESH = timedelta(minutes=30)
 """How often a calendar program is asked to come again."""
 
+_NOT_SURE = (ChangeState.AWAITING_APPROVAL, ChangeState.APPROVED)
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -66,7 +73,8 @@ class Feeds:
         kind, name = request.path_params["kind"], request.path_params["name"]
         token = request.query_params.get("token", "")
         policy = self._policy()
-        known = {"rota": policy.rotas, "person": policy.people}.get(kind, {})
+        services = {"all": None, **policy.services}
+        known = {"rota": policy.rotas, "person": policy.people, "changes": services}.get(kind, {})
         if not self._tokens.fits(f"feed/{kind}/{name}", token) or name not in known:
             return PlainTextResponse("There is no such calendar.\n", 404)
         try:
@@ -88,15 +96,10 @@ class Feeds:
     def _drawn(self, policy: Policy, kind: str, name: str) -> tuple[bytes, datetime]:
         """The calendar's text, and when anything of it was last revised."""
         today = self._now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        if kind == "changes":
+            return self._changes(policy, name, today)
         person = name if kind == "person" else None
-        calendar = Calendar()
-        calendar.add("prodid", "-//Deskbell//On call//EN")
-        calendar.add("version", "2.0")
-        title = f"On call: {policy.people[name].name if person else policy.rotas[name].name}"
-        calendar.add("name", title)
-        calendar.add("x-wr-calname", title)  # what programs knew before RFC 7986
-        calendar.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
-        calendar.add("x-published-ttl", vDuration(REFRESH))  # the same to programs that know only this one
+        calendar = _calendar(f"On call: {policy.people[name].name if person else policy.rotas[name].name}")
         newest = today  # the days that are shown move on, too
         with self._database.reading() as session:
             records = Records(session)
@@ -110,20 +113,76 @@ class Feeds:
                         )
         return calendar.to_ical(), newest.replace(microsecond=0)
 
+    def _changes(self, policy: Policy, name: str, today: datetime) -> tuple[bytes, datetime]:
+        """Changes and freezes, of a service with all that it touches, or of every service."""
+        start, end = today - BACK, today + AHEAD
+        service = policy.services.get(name)
+        estate = estate_of(policy)
+        kin = estate.kin([name]) if service else None
+        with self._database.reading() as session:
+            changes = Records(session).changes
+            planned = changes.calendar(SHOWN, start, end, kin)
+            declared = changes.freezes(start, end)
+        frozen = [
+            *(estate.all_frozen(start, end) if kin is None else estate.frozen(kin, start, end)),
+            *declared,
+        ]
+        calendar = _calendar(f"Changes: {service.name}" if service else "Changes")
+        for each in planned:
+            calendar.add_component(self._change(policy, each))
+        for span in frozen:
+            if kin is None or estate.touches(span, kin):
+                calendar.add_component(self._frozen(policy, span))
+        newest = max([today, *(each.changed_at for each in planned)])
+        return calendar.to_ical(), newest.replace(microsecond=0)
+
+    def _change(self, policy: Policy, planned: Planned) -> Event:
+        names = ", ".join(policy.services[key].name for key in planned.services if key in policy.services)
+        known = policy.people.get(planned.implementer)
+        event = self._span(f"changes/{planned.ref}", planned.starts_at, planned.ends_at, planned.changed_at)
+        event.add("summary", f"{planned.ref} {planned.title} ({names})")
+        who = known.name if known else planned.implementer
+        stands = (planned.result or planned.state).replace("-", " ")
+        event.add("description", f"{planned.kind.capitalize()}, made by {who}: {stands}.")
+        event.add("status", "TENTATIVE" if planned.state in _NOT_SURE else "CONFIRMED")
+        return event
+
+    def _frozen(self, policy: Policy, span: Frozen) -> Event:
+        names = ", ".join(policy.services[key].name for key in span.services if key in policy.services)
+        event = self._span(f"freezes/{span.ref}/{span.start.isoformat()}", span.start, span.end, _NEVER)
+        event.add("summary", f"Frozen: {span.name} ({names or 'all services'})")
+        return event
+
+    def _span(self, source: str, start: datetime, end: datetime, revised_at: datetime) -> Event:
+        event = Event()
+        event.add("uid", str(uuid5(NAMESPACE_URL, f"{self._url}/{source}")))  # a UUID, as RFC 7986, 5.3 asks
+        event.add("dtstamp", revised_at)
+        event.add("dtstart", start)
+        event.add("dtend", end)
+        event.add("transp", "TRANSPARENT")  # whoever sees it can still be invited to a meeting
+        return event
+
     def _event(self, policy: Policy, rota: str, turn: Cover, revised_at: datetime, own: bool) -> Event:
         known, name = policy.people.get(turn.person), policy.rotas[rota].name
         who = known.name if known else turn.person
-        event = Event()
-        source = f"{self._url}/feeds/rota/{rota}/{turn.person}/{turn.start.isoformat()}"
-        event.add("uid", str(uuid5(NAMESPACE_URL, source)))  # a UUID, as RFC 7986, 5.3 asks
-        event.add("dtstamp", revised_at)
-        event.add("dtstart", turn.start)
-        event.add("dtend", turn.end)
+        source = f"feeds/rota/{rota}/{turn.person}/{turn.start.isoformat()}"
+        event = self._span(source, turn.start, turn.end, revised_at)
         event.add("summary", f"On call: {name}" if own else f"{who}: {name}")
         if not turn.by.startswith("layer"):
             event.add("description", f"By {turn.by}.")
-        event.add("transp", "TRANSPARENT")  # who is on call can still be invited to a meeting
         return event
+
+
+def _calendar(title: str) -> Calendar:
+    """A calendar without events."""
+    calendar = Calendar()
+    calendar.add("prodid", "-//Deskbell//Desk//EN")
+    calendar.add("version", "2.0")
+    calendar.add("name", title)
+    calendar.add("x-wr-calname", title)  # what programs knew before RFC 7986
+    calendar.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
+    calendar.add("x-published-ttl", vDuration(REFRESH))  # the same to programs that know only this one
+    return calendar
 
 
 def _shown(policy: Policy, records: Records, rota: str, today: datetime) -> Iterator[Cover]:

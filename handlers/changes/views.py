@@ -187,13 +187,15 @@ def calendar(asked: Calendar, desk: Desk) -> Reply:
     named = f" of {service_names(desk, asked.service)}" if asked.service else ""
     shown = rows[:_ROWS]
     more = f"{len(rows) - len(shown)} more: ask for fewer days. " if len(rows) > len(shown) else ""
-    address = desk.feed("changes/all")
+    feed, page = desk.feed("changes/all"), desk.feed("page/changes")
+    known = works(desk.asker) and feed and page
+    where = (f"As a page: {page} . To subscribe: {feed}",) if known else ()
     service = f" service:{','.join(asked.service)}" if asked.service else ""
     before = first - timedelta(days=asked.days)
     turn = f"days:{asked.days}{service}"
     return Reply(
         title=f"Changes{named} from {show_day(first)} to {show_day(last - timedelta(days=1))}",
-        text=(more, f"To subscribe: {address}") if address and works(desk.asker) else (more,),
+        text=(more, *where),
         table=Table(
             columns=("From", "To", "What", "Services", "Made by", "State"),
             rows=tuple(row for _, row in shown),
