@@ -32,6 +32,9 @@ check: .venv/dev.stamp ## format, lint, types, imports and tests, as CI does
 models: .venv/dev.stamp ## 2,000 made-up nights and votes on each store, beside the simplest models; half an hour
 	@ESCALATION_EXAMPLES=2000 VOTES_EXAMPLES=2000 $(BIN)/pytest $(TESTS) tests/flow/test_escalation_model.py tests/flow/test_votes_model.py
 
+survive: .venv/dev.stamp ## kill, freeze and starve the desk at full size, and count what was lost
+	@SURVIVE=full $(BIN)/pytest tests/survival $(SURVIVE)
+
 bench: .venv/dev.stamp ## measure, and compare with other libraries
 	@$(BIN)/python -m tests.bench
 
