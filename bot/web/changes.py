@@ -25,9 +25,9 @@ from starlette.routing import BaseRoute, Route
 
 from bot.tokens import Tokens
 from config.policy import Policy
-from handlers.changes.content import estate_of
 from handlers.changes.gate import ask_gate
 from handlers.changes.views import SHOWN
+from handlers.estates import estate_of
 from handlers.parsing import reference
 from handlers.rules.moments import NotADate, instant_at, parse_date, show_day
 from handlers.rules.windows import Frozen

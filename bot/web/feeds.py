@@ -27,8 +27,8 @@ from starlette.routing import BaseRoute, Route
 
 from bot.tokens import Tokens
 from config.policy import Policy
-from handlers.changes.content import estate_of
 from handlers.changes.views import SHOWN
+from handlers.estates import estate_of
 from handlers.oncall.shared import covers
 from handlers.rules.rotation import Cover
 from handlers.rules.windows import Frozen

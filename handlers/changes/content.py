@@ -7,13 +7,12 @@ from datetime import datetime
 from difflib import ndiff
 from typing import Any
 
-from config.policy import ChangeKind, ChangeRules, Policy
+from config.policy import ChangeKind, ChangeRules
 from handlers.desk import Desk
 from handlers.errors import NotFound
 from handlers.messages import Part, Reply, Table, Words
 from handlers.rules.risk import rate, unanswered
 from handlers.rules.votes import Content, Difference, differences, seal
-from handlers.rules.windows import Estate
 from handlers.rules.workflow import TAKES_PLACE
 from storage.models.changes import Change, ChangeContent
 
@@ -35,17 +34,6 @@ TEXTS = ("title", "because", "plan", "test", "backout")
 """The parts that people wrote in their own words."""
 
 _LINES = 20  # of a difference in one text
-
-_estates: dict[str, Estate] = {}
-
-
-def estate_of(policy: Policy) -> Estate:
-    """The services and freezes of a policy, made once for each version of it."""
-    found = _estates.get(policy.version)
-    if found is None:
-        _estates.clear()
-        found = _estates[policy.version] = Estate(policy.services, policy.freezes)
-    return found
 
 
 def rules_of(desk: Desk) -> ChangeRules:

@@ -9,13 +9,14 @@ from typing import Annotated
 
 from config.policy import Role
 from handlers.access import who_may
-from handlers.changes.content import estate_of, service_names
+from handlers.changes.content import service_names
 from handlers.changes.shared import Services, hold_gate
 from handlers.changes.windowing import read_window
 from handlers.declare import Change as Record
 from handlers.declare import Outcome, Standing, command, subject
 from handlers.desk import Desk
 from handlers.errors import BadValue, NotAllowed, NotFound, WrongState
+from handlers.estates import estate_of
 from handlers.messages import Button, Card, Notice, Reply, Table, Tone, ToPerson, counted, facts
 from handlers.parsing import Free, Manner, near, reference
 from handlers.rules.workflow import TAKES_PLACE

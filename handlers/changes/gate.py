@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from config.policy import ChangeKind, Policy
-from handlers.changes.content import estate_of
+from handlers.estates import estate_of
 from handlers.rules.windows import AHEAD, Conflict, Frozen, Kind, next_free
 from handlers.rules.workflow import ChangeState
 from storage.models.changes import Change

@@ -10,12 +10,13 @@ from typing import Annotated
 
 from config.policy import ChangeKind, Role
 from handlers.changes.card import card, own_buttons
-from handlers.changes.content import PARTS, TEXTS, content_of, estate_of, service_names
+from handlers.changes.content import PARTS, TEXTS, content_of, service_names
 from handlers.changes.electorate import current_stage, tally_of
 from handlers.changes.shared import PREFIX, ChangeRef, Services, find, plans, require_works, works
 from handlers.declare import Standing, command, decisions, subject, suggestions
 from handlers.desk import Desk
 from handlers.errors import BadValue
+from handlers.estates import estate_of
 from handlers.listing import PAGE, heading, skipped, turning
 from handlers.messages import Button, Option, Reply, Table, Tone, Words, counted, facts
 from handlers.parsing import Choice, Day, Manner, Text, WholeNumber, Word

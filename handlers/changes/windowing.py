@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from handlers.changes.content import content_of, estate_of, service_names
+from handlers.changes.content import content_of, service_names
 from handlers.desk import Desk
+from handlers.estates import estate_of
 from handlers.messages import Button, Part, Reply, Style, Table, Tone, Words, counted
 from handlers.parsing import quoted
 from handlers.rules import windows

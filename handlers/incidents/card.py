@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 
 from config.policy import INCIDENT_ROLES
 from handlers import definitions
 from handlers.desk import Desk
+from handlers.estates import estate_of
 from handlers.incidents.outside import missing, spaces, troubled_pages
 from handlers.messages import Button, Fact, Part, Reply, Style, Tone, Words, facts
 from handlers.rules.workflow import LIVE, IncidentState
@@ -20,6 +22,7 @@ _LABELS = {
     "review": "Review by",
 }
 _QUOTED = 300
+_DAY = timedelta(hours=24)
 
 
 def named_title(incident: Incident) -> str:
@@ -83,11 +86,24 @@ def _facts(desk: Desk, incident: Incident, gone: Sequence[tuple[str, Words]]) ->
         ("How it was resolved", said.get("how") if not live else None),
         ("Cause", said.get("cause")),
         ("Belongs to", ", ".join(related(desk, incident))),
+        *_changed(desk, incident),
         ("Worked on in", spaces(desk, incident)),
         *troubled_pages(desk, incident),
         *gone,
         ("Practice", "yes: it is in no figure" if incident.practice else None),
     )
+
+
+def _changed(desk: Desk, incident: Incident) -> Iterator[tuple[str, str]]:
+    """The change that caused it, where that is known; while nobody knows, what was changed in the day before."""
+    causes = [f"CHG-{number}" for number in desk.records.changes.causes(incident.ref)]
+    if causes:
+        yield "Caused by", ", ".join(causes)
+    elif incident.state in LIVE:
+        services = estate_of(desk.policy).beneath([incident.service])
+        since = incident.opened_at - _DAY
+        found = desk.records.changes.recent(services, since, incident.opened_at)
+        yield "Changed in the 24 h before", "; ".join(f"{each.ref} {each.title}" for each in found)
 
 
 def _state(incident: Incident) -> str:

@@ -111,10 +111,15 @@ class Estate:
         named = frozenset(services)
         return named.union(*(self._above.get(key, frozenset()) for key in named)) if dependants else named
 
+    def beneath(self, services: Iterable[str]) -> frozenset[str]:
+        """These services, and those that they rest on: where the cause of their trouble may lie."""
+        named = frozenset(services)
+        return named.union(*(self._below.get(key, frozenset()) for key in named))
+
     def kin(self, services: Iterable[str]) -> frozenset[str]:
         """The services that a change of these can disturb, or be disturbed by: above and below, themselves included."""
         named = frozenset(services)
-        return self.reached(named).union(*(self._below.get(key, frozenset()) for key in named))
+        return self.reached(named) | self.beneath(named)
 
     def frozen(self, services: Iterable[str], start: datetime, end: datetime) -> Iterator[Frozen]:
         """The spans of the policy's freezes that touch `[start, end)` and one of these services."""

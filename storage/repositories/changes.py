@@ -88,6 +88,27 @@ _FREEZES = (
 )
 
 
+# Asked whenever an incident's card is drawn, and so built once.
+_RECENT = (
+    select_models(Change)
+    .where(
+        col(Change.started_at) <= bindparam("until"),
+        or_(col(Change.ended_at).is_(None), col(Change.ended_at) >= bindparam("since")),
+        col(Change.number).in_(
+            select(col(ChangeService.change)).where(
+                col(ChangeService.service).in_(bindparam("services", expanding=True))
+            )
+        ),
+    )
+    .order_by(col(Change.started_at).desc())
+)
+_CAUSES = (
+    select(col(ChangeLink.change))
+    .where(col(ChangeLink.ref) == bindparam("wanted"))
+    .order_by(col(ChangeLink.change))
+)
+
+
 @dataclass(frozen=True)
 class Planned:
     """A change as a calendar shows it."""
@@ -208,8 +229,7 @@ class Changes:
 
     def causes(self, ref: str) -> Sequence[int]:
         """The changes that are said to have caused an incident."""
-        query = select(col(ChangeLink.change)).where(col(ChangeLink.ref) == ref)
-        return self._session.scalars(query.order_by(col(ChangeLink.change))).all()
+        return self._session.scalars(_CAUSES, {"wanted": ref}).all()
 
     # Lists
 
@@ -299,13 +319,8 @@ class Changes:
 
     def recent(self, services: Iterable[str], since: datetime, until: datetime) -> Sequence[Change]:
         """The changes of these services that were being made between two instants, both included, newest first."""
-        concerned = select(col(ChangeService.change)).where(col(ChangeService.service).in_(list(services)))
-        query = select_models(Change).where(
-            col(Change.started_at) <= until,
-            or_(col(Change.ended_at).is_(None), col(Change.ended_at) >= since),
-            col(Change.number).in_(concerned),
-        )
-        return self._session.exec(query.order_by(col(Change.started_at).desc())).all()
+        asked = {"services": list(services), "since": since, "until": until}
+        return self._session.exec(_RECENT, params=asked).all()
 
     def ended(self, since: datetime, until: datetime) -> Sequence[Change]:
         """The changes that came to an end between two instants, in that order."""

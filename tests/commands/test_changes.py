@@ -890,6 +890,29 @@ def test_a_failed_change_is_linked_to_the_incident_that_it_caused(talk: Talk) ->
         assert list(changes.recent(["mail"], now + timedelta(hours=1), now + timedelta(hours=2))) == []
 
 
+def test_an_incident_shows_what_was_changed_in_the_day_before_beneath_it(talk: Talk) -> None:
+    with_stages(talk, Level.LOW)
+    for who, service in (("oncall", "network"), ("agent", "laptops")):
+        ref = submitted(talk, who=who, service=service, when="start:“in 1h” end:2h")
+        assert talk.say(who, f"change schedule {ref}").tone is Tone.GOOD
+    talk.wait(hours=1)
+    talk.say("oncall", "change start CHG-1")
+    talk.say("agent", "change start CHG-2")
+    talk.say("oncall", "change complete CHG-1 successful it works")
+    talk.wait(hours=20)
+    talk.say("staff", "incident declare mail is down service:mail impact:high urgency:high")
+
+    def shown(ref: str) -> dict[str, str]:
+        return facts(talk.say("oncall", f"incident show {ref}"))
+
+    assert shown("INC-1")["Changed in the 24 h before"] == "CHG-1 a larger store", "mail rests on the network"
+    talk.say("oncall", "change cause CHG-1 INC-1")
+    assert ("Changed in the 24 h before" in shown("INC-1"), shown("INC-1")["Caused by"]) == (False, "CHG-1")
+    talk.wait(hours=5)
+    talk.say("staff", "incident declare the vpn is slow service:vpn impact:high urgency:high anyway:yes")
+    assert "Changed in the 24 h before" not in shown("INC-2"), "that was longer ago"
+
+
 # Looking --------------------------------------------------------------------------------------------
 
 
