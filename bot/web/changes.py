@@ -144,7 +144,7 @@ class ChangePages:
         if service not in policy.services:
             service = ""
         try:
-            planned, frozen = self._ask(policy, first, days, service)
+            planned, frozen = self.ask(policy, first, days, service)
         except StoreUnavailable:
             return HTMLResponse("Try again in a minute.\n", 503, {"Retry-After": "60"})
         return HTMLResponse(
@@ -162,9 +162,8 @@ class ChangePages:
         length = int(days) if days.isdigit() and len(days) < 4 else 28
         return first - timedelta(days=first.weekday()), min(max(length, 7), MOST_DAYS)
 
-    def _ask(
-        self, policy: Policy, first: date, days: int, service: str
-    ) -> tuple[list[Planned], list[Frozen]]:
+    def ask(self, policy: Policy, first: date, days: int, service: str) -> tuple[list[Planned], list[Frozen]]:
+        """The changes and the freezes of some days, of a service with what it touches, or of all."""
         zone = policy.organisation.zone
         start = instant_at(first, time(), zone)
         end = instant_at(first + timedelta(days=days), time(), zone)
