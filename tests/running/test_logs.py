@@ -106,11 +106,14 @@ def test_every_secret_setting_counts_and_the_databases_password(monkeypatch: pyt
         "SLACK_SIGNING_SECRET": "canary-signing",
         "SLACK_APP_TOKEN": "xapp-canary",
         "DISCORD_TOKEN": "canary-discord",
+        "SMTP_URL": "smtp://desk:canary%2Fmail@host",
     }
+    monkeypatch.setenv("MAIL_FROM", "desk@example.org")
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     settings = Settings()
     found = secrets_of(settings)
+    assert "canary/mail" in found
     assert {"canary/password", "xoxb-canary", "canary-signing", "xapp-canary", "canary-discord"} <= set(found)
     secret = [name for name, value in vars(settings).items() if isinstance(value, SecretStr)]
     assert len(secret) == len(given)

@@ -23,8 +23,11 @@ CANARIES = {
     "SLACK_SIGNING_SECRET": "canary signing secret",
     "DISCORD_TOKEN": "canary.discord.token",
     "DESKBELL_SECRET": "canary secret, from which tokens are made",
+    "TWILIO_AUTH_TOKEN": "canary-twilio-0123456789",
+    "NTFY_TOKEN": "tk_canary",
+    "WEBHOOK_SECRET": "canary secret, by which webhooks are signed",
 }
-"""A secret in every setting that takes one; the database's password has a test of its own."""
+"""A secret in every setting that takes one; the passwords in addresses have a test of their own."""
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +38,9 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
     return Program(
         folder,
         **CANARIES,
+        TWILIO_ACCOUNT_SID="AC" + "0" * 32,
+        TWILIO_FROM="+15005550006",
+        NTFY_URL=NOWHERE,
         DISCORD_GUILD_IDS="123456789012345678",
         SLACK_API_URL=NOWHERE,
         DISCORD_API_URL=NOWHERE,
@@ -59,7 +65,9 @@ def test_every_setting_that_takes_a_secret_has_a_canary() -> None:
         for field in Settings.model_fields.values()
         if "SecretStr" in str(field.annotation)
     }
-    assert secret == {*CANARIES, "SLACK_APP_TOKEN", "DATABASE_URL"}, "it is asked for in a test below"
+    assert secret == {*CANARIES, "SLACK_APP_TOKEN", "SMTP_URL", "DATABASE_URL"}, (
+        "it is asked for in a test below"
+    )
 
 
 def test_it_tells_that_it_lives_that_it_is_ready_and_what_it_measures(desk: Serving) -> None:

@@ -18,7 +18,7 @@ TOPIC = "bo-7Gq2"
 
 
 def adapter(ntfy: Ntfy, token: str | None = Ntfy.TOKEN) -> NtfyAdapter:
-    return NtfyAdapter(Outbound(["127.0.0.1"], total=0.5), ntfy.url, token)
+    return NtfyAdapter(Outbound(["127.0.0.1"], total=2.0), ntfy.url, token)
 
 
 async def test_a_page_is_pushed_with_the_highest_priority(ntfy: Ntfy):
@@ -58,7 +58,7 @@ async def test_a_long_message_is_cut_so_that_it_stays_a_message(ntfy: Ntfy):
         (Says("41301"), GiveUp("answered 413: error 41301")),
         (Says("40009"), GiveUp("answered 400: error 40009")),
         (ServerError(503), TryAgain("answered 503", unknown=True)),
-        (Hang(), TryAgain("127.0.0.1: no answer in 0.5 s", unknown=True)),
+        (Hang(), TryAgain("127.0.0.1: no answer in 2 s", unknown=True)),
     ],
     ids=str,
 )

@@ -16,7 +16,7 @@ BO = "+351210000000"
 
 
 def adapter(twilio: Twilio, *, token: str = Twilio.TOKEN, sender: str = Twilio.SENDER) -> SmsAdapter:
-    return SmsAdapter(Outbound(["127.0.0.1"], total=0.5), twilio.url, Twilio.ACCOUNT, token, sender)
+    return SmsAdapter(Outbound(["127.0.0.1"], total=2.0), twilio.url, Twilio.ACCOUNT, token, sender)
 
 
 async def test_an_sms_says_what_it_is_since_when_and_how_to_answer(twilio: Twilio):
@@ -58,7 +58,7 @@ async def test_a_messaging_service_may_be_the_sender(twilio: Twilio):
         (Says("21211"), GiveUp("answered 400: error 21211")),
         (Says("21610"), GiveUp("answered 400: error 21610")),
         (Says("99999"), GiveUp("answered 400: error 99999")),
-        (Hang(), TryAgain("127.0.0.1: no answer in 0.5 s", unknown=True)),
+        (Hang(), TryAgain("127.0.0.1: no answer in 2 s", unknown=True)),
     ],
     ids=str,
 )

@@ -16,7 +16,7 @@ from tests.harness.web_hosts import Hook, Said
 
 
 def adapter(clock: VirtualClock, secret: str = Hook.SECRET) -> WebhookAdapter:
-    return WebhookAdapter(Outbound(["127.0.0.1"], total=0.5), secret, clock.now)
+    return WebhookAdapter(Outbound(["127.0.0.1"], total=2.0), secret, clock.now)
 
 
 async def test_a_webhook_is_signed_and_carries_the_key_and_the_story(hook: Hook, clock: VirtualClock):
@@ -72,7 +72,7 @@ async def test_whoever_has_another_secret_refuses_it(hook: Hook, clock: VirtualC
         (Says("404"), TryAgain("answered 404")),
         (Says("410"), GiveUp("answered 410")),
         (RateLimited(30), TryAgain("answered 429", after=30.0)),
-        (Hang(), TryAgain("127.0.0.1: no answer in 0.5 s", unknown=True)),
+        (Hang(), TryAgain("127.0.0.1: no answer in 2 s", unknown=True)),
     ],
     ids=str,
 )
