@@ -117,7 +117,8 @@ def test_ten_minutes_without_slack_lose_and_double_nothing(
     assert max(len(moments) for moments in lanes.values()) >= number
     for channel, moments in lanes.items():
         physical = timedelta(seconds=(len(moments) - 1) / MESSAGES_A_SECOND)
-        assert max(moments) - min(moments) <= 1.1 * physical, channel
+        # A message that was told to wait just before the return rests once more while its lane drains.
+        assert max(moments) - min(moments) <= 1.1 * physical + RESTS, channel
     assert noticed <= RESTS
 
 
