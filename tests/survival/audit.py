@@ -126,7 +126,7 @@ def reckon(world: World, intents: Iterable[Intent]) -> Reckoning:
         tried=len(wanted),
         messages=len(rows),
         records=len(evidence),
-        lost=[*_not_done(wanted, tickets), *_not_sent(rows, shown), *_stale_cards(tickets, shown)],
+        lost=[*_not_done(wanted, tickets, evidence), *_not_sent(rows, shown), *_stale_cards(tickets, shown)],
         done_twice=[*_asked_twice(wanted, tickets), *_recorded_twice(evidence)],
         shown_twice=+Counter({platform: _too_many(each) for platform, each in shown.items()}),
     )
@@ -152,9 +152,11 @@ def _times(ask: Ask, tickets: Iterable[Ticket]) -> int:
     return sum(ask.word in (each.summary if isinstance(each, Request) else each.title) for each in tickets)
 
 
-def _not_done(wanted: Iterable[Intent], tickets: Sequence[Ticket]) -> list[str]:
+def _not_done(
+    wanted: Iterable[Intent], tickets: Sequence[Ticket], evidence: Iterable[EvidenceRow]
+) -> list[str]:
     """What was acknowledged and did not happen."""
-    held = {each.ref for each in tickets if each.assignee}
+    held = {each.subject for each in evidence if each.action in ("request.taken", "incident.acknowledged")}
     return [
         f"{each}: acknowledged, and not done"
         for each in wanted

@@ -155,14 +155,14 @@ def test_a_store_that_is_away_makes_no_false_promise_and_loses_nothing(
 @on("sqlite")
 def test_a_gateway_outlives_a_store_that_is_away_for_less_than_its_lease(world: World, store: Store):
     world.say("staff", 'request new question "Who is there?"')
-    world.start("worker", settings=IMPATIENT).wait_ready()
+    desk = world.start("worker", settings=IMPATIENT)
     wait_until(lambda: bool(world.cards("discord", "REQ-1")) and bool(world.discord.sessions))
     (card,) = world.cards("discord", "REQ-1")
 
     store.take_away()
-    threading.Event().wait(_GATEWAY_LEASE.total_seconds() / 3 + 2)  # longer than until the lease is renewed
+    desk.wait_for("lease of the gateway cannot be renewed")
     interaction = world.far.do(world.discord.click(card, "Take", discord_user("agent")))
-    wait_until(lambda: bool(world.discord.answers[interaction]), lambda: world.desks[-1].said)
+    wait_until(lambda: bool(world.discord.answers[interaction]), lambda: desk.said)
     store.give_back()
 
     assert "cannot write just now" in str(world.discord.answers[interaction])
