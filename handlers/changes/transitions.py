@@ -39,7 +39,7 @@ _MOST = 15  # actions that one retirement opens
 
 @dataclass(frozen=True)
 class ProposeService:
-    """For example: service propose archive for old mails service:mail because:“stores are full” plan:buy test:try"""
+    """For example: service propose archive service:mail because:“stores full” plan:buy test:try backout:sell"""
 
     name: Annotated[Line, "What it is to be called, and what it is for"]
     service: Annotated[Services, Manner.BY_NAME, "Which services it rests on or stands beside"]
