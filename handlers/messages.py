@@ -8,11 +8,19 @@ show natively: an instant (in the reader's own zone) and a person.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 
 class _Said(BaseModel):
@@ -138,11 +146,243 @@ class Form(_Said):
     note: str = ""
 
 
+class Plot(StrEnum):
+    """How a chart's values are drawn."""
+
+    LINE = "line"
+    BAR = "bar"
+    AREA = "area"
+    PIE = "pie"
+
+
+CATEGORIES_AT_MOST = 20
+SERIES_AT_MOST = 12
+"""A chart of more cannot be read, and Slack draws none (docs.slack.dev, data_visualization)."""
+
+
+class Series(_Said):
+    """A row of values, one for each category of its chart; None where nothing was measured."""
+
+    name: str
+    values: tuple[float | None, ...]
+
+
+class Chart(_Said):
+    """Values by category, such as attainment by month. `goal` is the value that was promised, in the same `unit`.
+
+    `least` and `most` are the ends of the axis where the data should not choose them: 0 and 100 for a share.
+    """
+
+    title: str
+    plot: Plot
+    categories: tuple[str, ...] = Field(min_length=1, max_length=CATEGORIES_AT_MOST)
+    series: tuple[Series, ...] = Field(min_length=1, max_length=SERIES_AT_MOST)
+    unit: str = ""
+    goal: float | None = None
+    least: float | None = None
+    most: float | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Chart:
+        if any(len(each.values) != len(self.categories) for each in self.series):
+            raise ValueError("every series has one value for each category")
+        if self.plot is Plot.PIE and (len(self.series) > 1 or any(each < 0 for each in self.numbers)):
+            raise ValueError("a pie has one series, and no part of it is negative")
+        return self
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """Every value that was measured."""
+        return tuple(value for each in self.series for value in each.values if value is not None)
+
+    @property
+    def alt(self) -> str:
+        """What it shows, for whoever does not see it: each series from its first to its last value, and its range."""
+        goal = "" if self.goal is None else f" The goal is {amount(self.goal, self.unit)}."
+        if self.plot is Plot.PIE:
+            parts = zip(self.categories, self.series[0].values, strict=True)
+            said = "; ".join(f"{name}: {amount(value, self.unit)}" for name, value in parts)
+            return f"{self.title}. {said}.{goal}"
+        return f"{self.title}. {' '.join(self._told(each) for each in self.series)}{goal}"
+
+    def _told(self, series: Series) -> str:
+        found = [(c, v) for c, v in zip(self.categories, series.values, strict=True) if v is not None]
+        if not found:
+            return f"{series.name}: nothing was measured."
+        if len(found) == 1:
+            return f"{series.name}: {amount(found[0][1], self.unit)} ({found[0][0]})."
+        low, high = min(found, key=lambda each: each[1]), max(found, key=lambda each: each[1])
+        first, last = found[0], found[-1]
+        return (
+            f"{series.name}: {amount(first[1], self.unit)} ({first[0]}) to {amount(last[1], self.unit)} ({last[0]}),"
+            f" lowest {amount(low[1], self.unit)} ({low[0]}), highest {amount(high[1], self.unit)} ({high[0]})."
+        )
+
+    @property
+    def table(self) -> Table:
+        """The same values as rows, for surfaces that draw nothing."""
+        goal = () if self.goal is None else ("Goal",)
+        promised = () if self.goal is None else ((amount(self.goal, self.unit),),)
+        return Table(
+            columns=("", *(each.name for each in self.series), *goal),
+            rows=tuple(
+                (
+                    (category,),
+                    *((amount(each.values[at], self.unit),) for each in self.series),
+                    *promised,
+                )
+                for at, category in enumerate(self.categories)
+            ),
+        )
+
+
+class Bar(_Said):
+    """A piece of work on a time line: when it was meant to be, and when it was. `state` is said in a word."""
+
+    lane: str
+    label: str
+    planned: tuple[AwareDatetime, AwareDatetime] | None = None
+    actual: tuple[AwareDatetime, AwareDatetime] | None = None
+    state: str = ""
+
+
+class Mark(_Said):
+    """An instant that a time line names, such as the disruption."""
+
+    label: str
+    at: AwareDatetime
+
+
+class Gantt(_Said):
+    """Planned against actual work in lanes, in UTC; `paused` are spans in which nothing was to be done."""
+
+    title: str
+    bars: tuple[Bar, ...] = Field(min_length=1)
+    marks: tuple[Mark, ...] = ()
+    paused: tuple[tuple[AwareDatetime, AwareDatetime], ...] = ()
+
+    @model_validator(mode="after")
+    def _runs_forward(self) -> Gantt:
+        spans = [span for each in self.bars for span in (each.planned, each.actual) if span]
+        if any(end < start for start, end in [*spans, *self.paused]):
+            raise ValueError("a bar ends before it begins")
+        return self
+
+    @property
+    def span(self) -> tuple[datetime, datetime] | None:
+        """From the first instant to the last; None when it has none."""
+        found = [span for each in self.bars for span in (each.planned, each.actual) if span]
+        every = [at for span in [*found, *self.paused] for at in span] + [each.at for each in self.marks]
+        return (min(every), max(every)) if every else None
+
+    @property
+    def alt(self) -> str:
+        """What it shows, for whoever does not see it."""
+        lanes = len({each.lane for each in self.bars})
+        ends = [(each.planned[1], each.actual[1]) for each in self.bars if each.planned and each.actual]
+        late = sum(actual > planned for planned, actual in ends)
+        ran = f" {late} of {len(ends)} that ended did so later than planned." if ends else ""
+        marks = "".join(
+            f" {each.label}: {each.at.astimezone(UTC):%Y-%m-%d %H:%M UTC}." for each in self.marks
+        )
+        return f"{self.title}. {counted(len(self.bars), 'step')} in {counted(lanes, 'lane')}.{ran}{marks}"
+
+    @property
+    def table(self) -> Table:
+        """The same spans as rows, for surfaces that draw nothing."""
+
+        def told(span: tuple[datetime, datetime] | None) -> tuple[Part, ...]:
+            return (Moment(moment=span[0]), " – ", Moment(moment=span[1])) if span else ()
+
+        return Table(
+            columns=("Lane", "Step", "Planned", "Actual", "State"),
+            rows=tuple(
+                (each.lane, each.label, told(each.planned), told(each.actual), each.state)
+                for each in self.bars
+            ),
+        )
+
+
+class StepState(StrEnum):
+    """Where a step of a run-sheet stands."""
+
+    PENDING = "pending"
+    READY = "ready"
+    DOING = "doing"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class SheetStep(_Said):
+    """A step of a run-sheet. `note` is its proof or the reason why it failed or was skipped."""
+
+    key: str
+    title: str
+    state: StepState
+    owner: Words = ()
+    planned_at: AwareDatetime | None = None
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    note: Words = ()
+    buttons: tuple[Button, ...] = ()
+
+
+class Lane(_Said):
+    """Steps that are done one after the other, beside those of other lanes."""
+
+    name: str
+    steps: tuple[SheetStep, ...]
+
+
+class RunSheet(_Said):
+    """A plan as it is worked: lanes of steps, each with who does it and where it stands."""
+
+    title: str
+    state: str
+    lanes: tuple[Lane, ...]
+    tone: Tone = Tone.PLAIN
+
+    @property
+    def steps(self) -> tuple[SheetStep, ...]:
+        """All steps, lane by lane."""
+        return tuple(step for lane in self.lanes for step in lane.steps)
+
+    @property
+    def progress(self) -> str:
+        """How far it is, in words: `4 of 12 done, 1 failed, 2 under way`."""
+        states = [step.state for step in self.steps]
+        others = {StepState.FAILED: "failed", StepState.SKIPPED: "skipped", StepState.DOING: "under way"}
+        said = [f"{states.count(StepState.DONE)} of {len(states)} done"]
+        said += [f"{states.count(state)} {word}" for state, word in others.items() if state in states]
+        return ", ".join(said)
+
+    @property
+    def table(self) -> Table:
+        """The same steps as rows, for surfaces that draw nothing."""
+        return Table(
+            columns=("Step", "What", "Who", "State", "Planned", "Since"),
+            rows=tuple(
+                (
+                    step.key,
+                    (step.title, *((": ", *step.note) if step.note else ())),
+                    step.owner,
+                    str(step.state),
+                    () if step.planned_at is None else Moment(moment=step.planned_at),
+                    () if (at := step.ended_at or step.started_at) is None else Moment(moment=at),
+                )
+                for step in self.steps
+            ),
+            empty="This plan has no steps.",
+        )
+
+
 class Reply(_Said):
     """What the desk says. `subject` and `version` tell which ticket it shows and how fresh it is.
 
     `private` answers are for the asker alone; the room sees a reply only when it gains from it. `file` is a
-    name and a text to hand over; `more` are further sections under this one.
+    name and a text to hand over; `more` are further sections under this one. A surface that cannot draw
+    `chart` or `sheet` shows the reply `in_words`.
     """
 
     title: str
@@ -150,6 +390,8 @@ class Reply(_Said):
     tone: Tone = Tone.PLAIN
     facts: tuple[Fact, ...] = ()
     table: Table | None = None
+    chart: Chart | Gantt | None = None
+    sheet: RunSheet | None = None
     buttons: tuple[Button, ...] = ()
     form: Form | None = None
     subject: str | None = None
@@ -158,6 +400,20 @@ class Reply(_Said):
     private: bool = True
     file: tuple[str, str] | None = None
     more: tuple[Reply, ...] = ()
+
+
+def in_words(reply: Reply) -> Reply:
+    """The same reply without a chart or a run-sheet: each is a section with what it shows in words and rows."""
+    said = [in_words(each) for each in reply.more]
+    if reply.chart:
+        drawn = Reply(title=reply.chart.title, text=reply.chart.alt, table=reply.chart.table)
+        said.insert(0, drawn)
+    if reply.sheet:
+        buttons = tuple(button for step in reply.sheet.steps for button in step.buttons)
+        told = f"{reply.sheet.state}: {reply.sheet.progress}."
+        sheet = Reply(title=reply.sheet.title, text=told, table=reply.sheet.table, buttons=buttons)
+        said.insert(0, sheet)
+    return reply.model_copy(update={"chart": None, "sheet": None, "more": tuple(said)})
 
 
 def facts(*pairs: tuple[str, Part | Iterable[Part] | None]) -> tuple[Fact, ...]:
@@ -172,6 +428,14 @@ def facts(*pairs: tuple[str, Part | Iterable[Part] | None]) -> tuple[Fact, ...]:
 def counted(number: int, noun: str) -> str:
     """A number of things: `1 record`, `2 records`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def amount(value: float | None, unit: str = "") -> str:
+    """A measured value with its unit: `97.5 %`, `12`, `3 h`; a dash where nothing was measured."""
+    if value is None:
+        return "–"
+    number = f"{value:,.1f}".removesuffix(".0")
+    return f"{number} {unit}".rstrip()
 
 
 def flat(words: Iterable[Part], zone_text: str = "%Y-%m-%d %H:%M UTC") -> str:
