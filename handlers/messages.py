@@ -406,12 +406,12 @@ def in_words(reply: Reply) -> Reply:
     """The same reply without a chart or a run-sheet: each is a section with what it shows in words and rows."""
     said = [in_words(each) for each in reply.more]
     if reply.chart:
-        drawn = Reply(title=reply.chart.title, text=reply.chart.alt, table=reply.chart.table)
+        drawn = Reply(title=reply.chart.title, text=(reply.chart.alt,), table=reply.chart.table)
         said.insert(0, drawn)
     if reply.sheet:
         buttons = tuple(button for step in reply.sheet.steps for button in step.buttons)
         told = f"{reply.sheet.state}: {reply.sheet.progress}."
-        sheet = Reply(title=reply.sheet.title, text=told, table=reply.sheet.table, buttons=buttons)
+        sheet = Reply(title=reply.sheet.title, text=(told,), table=reply.sheet.table, buttons=buttons)
         said.insert(0, sheet)
     return reply.model_copy(update={"chart": None, "sheet": None, "more": tuple(said)})
 
