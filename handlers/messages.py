@@ -297,7 +297,7 @@ class Gantt(_Said):
         return Table(
             columns=("Lane", "Step", "Planned", "Actual", "State"),
             rows=tuple(
-                (each.lane, each.label, told(each.planned), told(each.actual), each.state)
+                ((each.lane,), (each.label,), told(each.planned), told(each.actual), (each.state,))
                 for each in self.bars
             ),
         )
@@ -364,12 +364,12 @@ class RunSheet(_Said):
             columns=("Step", "What", "Who", "State", "Planned", "Since"),
             rows=tuple(
                 (
-                    step.key,
+                    (step.key,),
                     (step.title, *((": ", *step.note) if step.note else ())),
                     step.owner,
-                    str(step.state),
-                    () if step.planned_at is None else Moment(moment=step.planned_at),
-                    () if (at := step.ended_at or step.started_at) is None else Moment(moment=at),
+                    (str(step.state),),
+                    () if step.planned_at is None else (Moment(moment=step.planned_at),),
+                    () if (at := step.ended_at or step.started_at) is None else (Moment(moment=at),),
                 )
                 for step in self.steps
             ),
