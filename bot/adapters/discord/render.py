@@ -31,6 +31,9 @@ _URL = r"https?://[^\s<>\[\]()|*`~\\\"'“”]+"
 _INERT = re.compile(
     rf"(?P<url>{_URL})|(?P<mark>[\\*_~|`\[\]<])|(?P<start>(?m:^)[ \t]*(?=[-#>+]))|(?P<all>@(?=everyone|here))"
 )
+STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What steers a terminal or turns a line around; nothing that is shown holds it."""
+
 _ATOM = re.compile(r"\\.|<t:-?\d+:\w>|\*\*(?:\\.|[^*\\])+\*\*|.", re.DOTALL)
 _STARTS = ("-", "#", ">", "+")
 _SYMBOLS = {Tone.GOOD: "✅ ", Tone.WAITING: "⏳ ", Tone.BAD: "⚠️ "}
@@ -166,8 +169,11 @@ def _part(part: Part) -> str:
 
 
 def inert(text: str) -> str:
-    """Text that shows as it was written: no markup, no masked link, no mention; addresses stay links."""
-    return _INERT.sub(_defused, text.replace("\r", ""))
+    """Text that shows as it was written: no markup, no masked link, no mention; addresses stay links.
+
+    Control characters and those that turn a line around are taken out.
+    """
+    return _INERT.sub(_defused, STEERING.sub("", text))
 
 
 def _defused(found: re.Match[str]) -> str:
@@ -182,7 +188,7 @@ def _defused(found: re.Match[str]) -> str:
 
 def heading(reply: Reply) -> str:
     """The first line of a message."""
-    return f"## {_SYMBOLS.get(reply.tone, '')}{inert(' '.join(reply.title.split()))}"
+    return f"## {_SYMBOLS.get(reply.tone, '')}{inert(' '.join(STEERING.sub('', reply.title).split()))}"
 
 
 def title_of(text: str) -> str:

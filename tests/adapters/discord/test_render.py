@@ -14,6 +14,7 @@ from simcord.components import validate_components, walk_components
 from bot.adapters.discord import limits
 from bot.adapters.discord.render import (
     LINE_AT_MOST,
+    STEERING,
     Control,
     control,
     heading,
@@ -267,14 +268,21 @@ def test_a_split_text_is_whole_and_stays_inert(text: str, at_most: int):
     for each in pieces:
         assert not re.search(r"(?<!\\)(?:\\\\)*[*_~|`\[\]<]", re.sub(r"https?://\S+", "", each))
         assert not each.startswith(("#", "-", ">", "+"))
-    blank = str.maketrans("", "", " \n\t\\\u200b")
-    assert "".join(map(plain, pieces)).translate(blank) == plain(inert(text)).translate(blank)
+    blank = re.compile(r"[\s\\\u200b]")
+    assert blank.sub("", "".join(map(plain, pieces))) == blank.sub("", plain(inert(text)))
+
+
+@pytest.mark.parametrize("letter", ["\x00", "\x1f", "\r", "\x7f", "\x85", "\u202e", "\u2066"])
+def test_what_steers_or_turns_a_line_is_taken_out(letter: str):
+    assert inert(f"{letter}a{letter}b\n\tc") == "ab\n\tc"
+    assert split(inert(letter), 200) == []
 
 
 @given(any_text.filter(str.strip), st.sampled_from(Tone))
 def test_a_title_is_read_back_from_what_was_drawn(title: str, tone: Tone):
     drawn = heading(Reply(title=title, tone=tone))
-    assert title_of(f"{drawn}\nmore") == " ".join(title.replace("\u200b", "").split())
+    seen = STEERING.sub("", title).replace("\u200b", "")
+    assert title_of(f"{drawn}\nmore") == " ".join(seen.split())
 
 
 @given(any_words)
