@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -18,8 +17,8 @@ from sqlalchemy import text
 from bot.checkpoints import EVERY
 from bot.wiring import House
 from config.policy import Way
-from storage import migrations
-from storage.database import StoreUnavailable, wal_is_safe
+from storage import migrations, sqlite
+from storage.database import StoreUnavailable
 from storage.repositories.flow import HELD
 from storage.unit_of_work import Records
 
@@ -101,12 +100,11 @@ def _store(house: House) -> Iterator[Finding]:
 
 def _sqlite(ask: Callable[[str], str]) -> Iterator[Finding]:
     journal, sync = ask("PRAGMA journal_mode"), ask("PRAGMA synchronous")
-    safe = wal_is_safe()
     yield Finding(
         "SQLite journal",
-        journal.lower() == ("wal" if safe else "truncate"),
-        f"{journal} on SQLite {sqlite3.sqlite_version}"
-        + ("" if safe else " (safe mode: this version has the WAL-reset fault, so the journal is not WAL)"),
+        journal.upper() == sqlite.journal,
+        f"{journal} on SQLite {sqlite.driver.sqlite_version}"
+        + ("" if sqlite.journal == "WAL" else " (safe mode: this version has the WAL-reset fault)"),
         "Stop every process of the desk and start it again.",
     )
     yield Finding(
@@ -123,13 +121,13 @@ def _sqlite(ask: Callable[[str], str]) -> Iterator[Finding]:
 def _locks(house: House) -> Finding:
     """Whether a transaction that may write keeps others out from its beginning."""
     path = str(house.database.url.database)
-    stranger = closing(sqlite3.connect(path, timeout=0, isolation_level=None))
+    stranger = closing(sqlite.driver.connect(path, timeout=0, isolation_level=None))
     with house.database.writing() as session, stranger as other:
         session.connection()  # only now does its transaction begin
         try:
             other.execute("BEGIN IMMEDIATE")
             alone = False
-        except sqlite3.OperationalError:
+        except sqlite.driver.OperationalError:
             alone = True
     return Finding("BEGIN IMMEDIATE", alone, "on" if alone else "off", "Report this as a bug.")
 

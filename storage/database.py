@@ -1,14 +1,11 @@
 """The store: SQLite or PostgreSQL behind one URL, with the settings that make a commit mean something.
 
 SQLite is opened with `synchronous=FULL`, foreign keys on and `BEGIN IMMEDIATE` for work that may
-write. Write-ahead logging is used only where SQLite is free of the WAL-reset fault
-(sqlite.org/wal.html#walresetbug: 3.7.0 to 3.51.2, fixed in 3.51.3, 3.50.7 and 3.44.6); older
-versions get the rollback journal (`TRUNCATE`), which costs more per commit and cannot corrupt.
+write; `sqlite.py` says which driver and which journal.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +17,10 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlmodel import Session
 
+from storage import sqlite
 from storage.statements import leave_out_rows
 
 _PATIENCE_MS = 10_000
-_FIXED_BACKPORTS: dict[tuple[int, ...], int] = {(3, 44): 6, (3, 50): 7}
 
 
 class StoreUnavailable(Exception):
@@ -32,13 +29,6 @@ class StoreUnavailable(Exception):
 
 class StoreConflict(StoreUnavailable):
     """Two transactions got into each other's way (a deadlock, a failed serialisation); trying again helps."""
-
-
-def wal_is_safe(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
-    """Whether this SQLite is free of the WAL-reset fault."""
-    if version[:2] in _FIXED_BACKPORTS:
-        return version[2] >= _FIXED_BACKPORTS[version[:2]]
-    return version >= (3, 51, 3)
 
 
 class Database:
@@ -51,7 +41,10 @@ class Database:
             if self.url.database and self.url.database != ":memory:":
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             self.engine = create_engine(
-                self.url, hide_parameters=True, connect_args={"check_same_thread": False}
+                self.url,
+                module=sqlite.driver,
+                hide_parameters=True,
+                connect_args={"check_same_thread": False},
             )
             _prepare_sqlite(self.engine)
         else:
@@ -111,9 +104,9 @@ class Database:
 
     def copy_to(self, path: Path) -> None:
         """Copy an SQLite store into a new file while it is in use (sqlite.org/backup.html)."""
-        with self.engine.connect() as connection, sqlite3.connect(path) as target:
+        with self.engine.connect() as connection, sqlite.driver.connect(path) as target:
             source = connection.connection.driver_connection
-            if not isinstance(source, sqlite3.Connection):
+            if not isinstance(source, sqlite.driver.Connection):
                 raise TypeError("only SQLite is copied as a file")
             source.backup(target, pages=1000)
         target.close()
@@ -141,15 +134,13 @@ def _leave_out_rows(failed: ExceptionContext) -> None:
 
 
 def _prepare_sqlite(engine: Engine) -> None:
-    journal = "WAL" if wal_is_safe() else "TRUNCATE"
-
     @event.listens_for(engine, "connect")
     def settle(connection: Any, _record: Any) -> None:
         # pysqlite must not open transactions by itself, or BEGIN IMMEDIATE comes too late.
         connection.isolation_level = None
         for pragma in (
             f"busy_timeout={_PATIENCE_MS}",
-            f"journal_mode={journal}",
+            f"journal_mode={sqlite.journal}",
             "synchronous=FULL",
             "foreign_keys=ON",
         ):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-import sqlite3
 import subprocess
 import sys
+
+from storage import sqlite
 
 PARTS = ("bench_clock", "bench_ledger", "bench_ack", "bench_alerts", "bench_tick", "bench_memory")
 
@@ -14,7 +15,7 @@ PARTS = ("bench_clock", "bench_ledger", "bench_ack", "bench_alerts", "bench_tick
 def main() -> int:
     """Run each part in a process of its own, so that none inherits another's memory; returns how many failed."""
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}", end="")
-    print(f", SQLite {sqlite3.sqlite_version}, {platform.system()} {platform.release()}")
+    print(f", SQLite {sqlite.driver.sqlite_version}, {platform.system()} {platform.release()}")
     failed = 0
     for part in PARTS:
         print(f"\n== {part.removeprefix('bench_')}", flush=True)

@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import logging
 import socket
-import sqlite3
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -45,8 +44,8 @@ from handlers.desk import Desk
 from handlers.dispatch import Dispatcher
 from handlers.messages import Reply
 from handlers.parsing import Text
-from storage import migrations
-from storage.database import Database, wal_is_safe
+from storage import migrations, sqlite
+from storage.database import Database
 from tests.harness.slack import BOT_TOKEN, SECRET, FakeSlack
 from tests.harness.troubles import Hang
 
@@ -154,8 +153,8 @@ async def bare_bolt(rounds: int) -> list[float]:
 def durable_commit(rounds: int) -> list[float]:
     """Two inserts and a commit that is on the disk, with nothing but the driver."""
     with tempfile.TemporaryDirectory() as folder:
-        connection = sqlite3.connect(f"{folder}/bare.db", isolation_level=None)
-        connection.execute(f"PRAGMA journal_mode={'WAL' if wal_is_safe() else 'TRUNCATE'}")
+        connection = sqlite.driver.connect(f"{folder}/bare.db", isolation_level=None)
+        connection.execute(f"PRAGMA journal_mode={sqlite.journal}")
         connection.execute("PRAGMA synchronous=FULL")
         for table in ("inbox", "evidence"):
             connection.execute(f"CREATE TABLE {table} (key TEXT PRIMARY KEY, body TEXT)")

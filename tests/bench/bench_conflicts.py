@@ -95,6 +95,7 @@ def fill(database: Database, number: int, random: Random) -> None:
                 "person": person,
                 "starts_at": start,
                 "ends_at": end,
+                "days": 1,
                 "holds": True,
             }
             for name in random.sample(range(SERVICES), random.randint(1, 3))

@@ -9,7 +9,6 @@ memory of a check at most 1.2 times that of a short ledger.
 from __future__ import annotations
 
 import argparse
-import sqlite3
 import tempfile
 import tracemalloc
 from collections import deque
@@ -20,11 +19,13 @@ from itertools import count
 from pathlib import Path
 from statistics import quantiles
 from time import perf_counter, process_time
+from typing import Any
 
 from sqlalchemy import event
 from sqlmodel import Session, SQLModel
 
 from handlers.rules.ledger import Entry, audit
+from storage import sqlite
 from storage.database import Database
 from storage.models import evidence, flow
 from storage.repositories.flow import Dues, Inbox
@@ -59,7 +60,7 @@ def desk(journal: str = "WAL") -> Iterator[Database]:
         database = Database(f"sqlite:///{Path(folder) / 'desk.db'}")
 
         @event.listens_for(database.engine, "connect")
-        def settle(connection: sqlite3.Connection, _record: object) -> None:
+        def settle(connection: Any, _record: object) -> None:
             connection.execute(f"PRAGMA journal_mode={journal}")
 
         SQLModel.metadata.create_all(database.engine, tables=TABLES)
@@ -157,7 +158,7 @@ def best(*actions: Callable[[], object]) -> list[float]:
 
 def bare_scan(path: Path) -> None:
     """Read every column of every row with nothing but the driver."""
-    connection = sqlite3.connect(path)
+    connection = sqlite.driver.connect(path)
     deque(connection.execute("SELECT * FROM evidence ORDER BY seq"), maxlen=0)
     connection.close()
 

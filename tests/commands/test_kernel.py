@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +27,7 @@ from handlers.parsing import LINE_AT_MOST, Reading
 from storage import database as store
 from storage.database import Database, StoreUnavailable
 from storage.models.people import AccountRow, PersonRow
+from storage.sqlite import driver
 from storage.unit_of_work import Records
 from tests.commands import probes
 from tests.harness.house import MONDAY, Talk, _prepare
@@ -482,7 +482,7 @@ def test_an_sqlite_that_another_program_holds_is_said_and_nothing_is_written(
 ) -> None:
     monkeypatch.setattr(store, "_PATIENCE_MS", 100)
     talk = Talk(sqlite, policy, VirtualClock(MONDAY))
-    other = sqlite3.connect(str(sqlite.url.database), isolation_level=None)
+    other = driver.connect(str(sqlite.url.database), isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StoreUnavailable):
         talk.say("staff", "request new question why?", key="once")

@@ -32,7 +32,7 @@ from storage.database import Database
 from storage.unit_of_work import Records
 from tests.harness.house import MONDAY, Talk, _prepare
 
-EXAMPLES = int(os.environ.get("ESCALATION_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("ESCALATION_EXAMPLES", "20"))
 """How many nights are lived through on each store; 2,000 of them take some ten minutes."""
 
 LEVELS = ((5, ("oncall",)), (10, ("oncall", "backup")), (15, ("oncall", "backup", "#on-call")))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import make_url
 
 from bot.running import _GATEWAY_LEASE
+from storage import sqlite
 from tests.harness.far_side import FarSide
 from tests.harness.postgres import PostgresServer, running_server
 from tests.survival import program
@@ -33,12 +34,12 @@ class Locked:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._keeper: sqlite3.Connection | None = None
+        self._keeper: Any = None
 
     def take_away(self) -> None:
         path = make_url(self.url).database
         assert path
-        self._keeper = sqlite3.connect(path, timeout=10, isolation_level=None)
+        self._keeper = sqlite.driver.connect(path, timeout=10, isolation_level=None)
         self._keeper.execute("BEGIN EXCLUSIVE")
 
     def give_back(self) -> None:
