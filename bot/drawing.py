@@ -1,0 +1,415 @@
+"""Charts and time lines as pictures: from the vocabulary to Vega-Lite, from there to SVG or PNG.
+
+The specification is data alone: what people wrote stands in it as values and as quoted literals, and the renderer may
+load nothing. Colours come from a palette that colour-blind people can tell apart (after Okabe and Ito, darkened to a
+contrast of 3:1 and more), and none of them says anything alone: series differ in shape or filling too, states are words.
+
+An SVG takes its colours from the page (`--ink`, `--series-1` …), so that it is readable in dark and in light; a PNG has
+a ground of its own. The renderer costs 100 MB and its first picture a second, so it is loaded with the first picture.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from html import escape
+from threading import Lock
+from typing import Any
+
+import anyio.to_thread
+
+from handlers.messages import Bar, Chart, Gantt, Plot, amount
+
+Spec = dict[str, Any]
+
+SERIES = ("#0072b2", "#c04f00", "#007a5a", "#a8437f", "#7d5c00", "#5a5fc7")
+"""Colours of series on a light ground; further series begin anew with another shape."""
+INK, QUIET, FAINT, GROUND = "#1d2126", "#59616b", "#d3d8de", "#ffffff"
+PLANNED, BAD, PAUSED = "#8d97a3", "#b3261e", "#eceff2"
+
+ROWS_AT_MOST = 40
+"""Steps that have a row of their own in a time line; more share the row of their lane."""
+
+_VARIABLES: Mapping[str, str] = {
+    **{colour: f"--series-{n}" for n, colour in enumerate(SERIES, 1)},
+    INK: "--ink",
+    QUIET: "--quiet",
+    FAINT: "--faint",
+    PLANNED: "--planned",
+    BAD: "--bad",
+    PAUSED: "--paused",
+}
+_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down") * 2
+_FILLING = (0.95, 0.45, 0.15, 0.7) * 3
+_DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2]) * 3
+_WIDTH = 620
+_FONT = "Open Sans, DejaVu Sans, sans-serif"
+
+_COLOUR = re.compile(r'"(#[0-9a-f]{6})"')
+_ROLES = re.compile(r' (?:aria-[a-z]+|role)="[^"]*"')
+_EDGES = re.compile(r"<svg [^>]*?width=\"([\d.]+)\" height=\"([\d.]+)\"[^>]*>")
+_DECIMALS = re.compile(r"(\d\.\d\d)\d+")
+
+_one_at_a_time = Lock()
+
+
+@lru_cache(maxsize=128)
+def svg(drawing: Chart | Gantt) -> str:
+    """A picture for a page, with its alternative text; colours are variables of the page."""
+    import vl_convert
+
+    with _one_at_a_time:
+        drawn = vl_convert.vegalite_to_svg(spec(drawing), allowed_base_urls=[])
+    drawn = _ROLES.sub("", drawn)
+    drawn = _COLOUR.sub(
+        lambda found: f'"var({_VARIABLES[found[1]]})"' if found[1] in _VARIABLES else found[0], drawn
+    )
+    size = _EDGES.match(drawn)
+    assert size is not None, "the renderer begins with the picture's size"
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" viewBox="0 0 {size[1]} {size[2]}"'
+        f' aria-label="{escape(drawing.alt)}">'
+    )
+    return head + _DECIMALS.sub(r"\1", drawn[size.end() :])
+
+
+def png(drawing: Chart | Gantt) -> bytes:
+    """A picture for a chat, on a light ground, twice as fine as it is shown."""
+    import vl_convert
+
+    whole = spec(drawing)
+    whole["background"] = GROUND
+    with _one_at_a_time:
+        drawn: bytes = vl_convert.vegalite_to_png(whole, scale=2, allowed_base_urls=[])
+    return drawn
+
+
+async def drawn_apart(drawing: Chart | Gantt) -> bytes:
+    """A PNG, drawn in a thread, so that nobody else waits for it."""
+    return await anyio.to_thread.run_sync(png, drawing)
+
+
+def spec(drawing: Chart | Gantt) -> Spec:
+    """The picture as Vega-Lite."""
+    time_line = isinstance(drawing, Gantt)
+    body = _gantt(drawing) if isinstance(drawing, Gantt) else _chart(drawing)
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "background": None,
+        "padding": 12,
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "width": _WIDTH,
+        "title": {
+            "text": drawing.title,
+            "anchor": "start",
+            "color": INK,
+            "fontSize": 16,
+            "font": _FONT,
+            "offset": 12,
+            "limit": _WIDTH,
+            **({"subtitle": _READING, "subtitleColor": QUIET, "subtitleFontSize": 12} if time_line else {}),
+        },
+        "config": _CONFIG,
+        **body,
+    }
+
+
+_READING = "Outlined: planned. Filled: actual; red and named: failed. Shaded: paused."
+
+_CONFIG: Spec = {
+    "aria": False,
+    "font": _FONT,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": QUIET,
+        "titleColor": QUIET,
+        "labelFontSize": 13,
+        "titleFontSize": 13,
+        "titleFontWeight": "normal",
+        "gridColor": FAINT,
+        "domainColor": QUIET,
+        "tickColor": QUIET,
+        "labelLimit": 190,
+        "labelPadding": 5,
+    },
+    "legend": {
+        "labelColor": INK,
+        "labelFontSize": 13,
+        "symbolSize": 130,
+        "symbolStrokeWidth": 2,
+        "orient": "bottom",
+        "columns": 3,
+        "labelLimit": 190,
+        "title": None,
+    },
+    "text": {"color": INK, "fontSize": 13, "font": _FONT},
+}
+
+
+# Charts -------------------------------------------------------------------------------------------
+
+
+def _chart(chart: Chart) -> Spec:
+    return _pie(chart) if chart.plot is Plot.PIE else _plotted(chart)
+
+
+def _plotted(chart: Chart) -> Spec:
+    names = [each.name for each in chart.series]
+    values = [
+        {"at": at, "series": n, "value": value}
+        for n, each in enumerate(chart.series)
+        for at, value in enumerate(each.values)
+    ]
+    # Categories and series are numbers in the data and names in the labels, so that equal names stay apart.
+    x = {
+        "field": "at",
+        "type": "ordinal",
+        "scale": {"domain": list(range(len(chart.categories)))},
+        "axis": {
+            "title": None,
+            "labelExpr": _named(chart.categories),
+            "labelAngle": 0 if sum(map(len, chart.categories)) < 60 else -40,
+            "grid": False,
+        },
+    }
+    y = {
+        "field": "value",
+        "type": "quantitative",
+        "scale": _scale(chart),
+        "axis": {"title": chart.unit or None, "tickCount": 5},
+    }
+    legend = {"labelExpr": _named(names)} if len(names) > 1 else None
+
+    def by_series(ranged: list[Any]) -> Spec:
+        scale = {"domain": list(range(len(names))), "range": ranged[: len(names)]}
+        return {"field": "series", "type": "nominal", "scale": scale, "legend": legend}
+
+    colours = by_series([*SERIES, *SERIES])
+    encoding: Spec = {"x": x, "y": y, "color": colours}
+    layers: list[Spec] = []
+    if chart.plot is Plot.BAR:
+        bars = {**encoding, "fillOpacity": by_series(list(_FILLING)), "stroke": colours}
+        if len(names) > 1:
+            bars["xOffset"] = {"field": "series", "type": "nominal"}
+        layers.append(
+            {
+                "mark": {"type": "bar", "strokeWidth": 1.5, "cornerRadiusEnd": 2},
+                "encoding": bars,
+            }
+        )
+    else:
+        if chart.plot is Plot.AREA:
+            layers.append(
+                {
+                    "mark": {"type": "area", "opacity": 0.2},
+                    "encoding": {**encoding, "y": {**y, "stack": None}},
+                }
+            )
+        line = {**encoding, "strokeDash": by_series(list(_DASHES))}
+        broken = {"type": "line", "strokeWidth": 2.5, "invalid": "break-paths-filter-domains"}
+        layers.append({"mark": broken, "encoding": line})
+        dots = {**encoding, "shape": by_series(list(_SHAPES))}
+        layers.append({"mark": {"type": "point", "filled": True, "size": 80, "opacity": 1}, "encoding": dots})
+    if len(values) <= len(chart.categories) and len(values) <= 12:  # one series: its values are said, too
+        above = {"type": "text", "dy": -12, "fontSize": 12}
+        told = [{**each, "said": amount(each["value"])} for each in values if each["value"] is not None]
+        said = {"x": x, "y": y, "text": {"field": "said"}}
+        layers.append({"data": {"values": told}, "mark": above, "encoding": said})
+    if chart.goal is not None:
+        layers += _goal(chart, chart.goal, y)
+    return {"height": 260, "data": {"values": values}, "layer": layers}
+
+
+def _goal(chart: Chart, goal: float, y: Spec) -> Iterator[Spec]:
+    """A broken line with its name at the right edge."""
+    data = {"values": [{"value": goal, "said": f"goal {amount(goal, chart.unit)}"}]}
+    rule = {"type": "rule", "strokeDash": [7, 4], "color": INK, "strokeWidth": 1.5}
+    yield {"data": data, "mark": rule, "encoding": {"y": y}}
+    text = {"type": "text", "align": "right", "baseline": "bottom", "dx": -4, "dy": -4, "fontStyle": "italic"}
+    place = {"x": {"value": {"expr": "width"}}, "y": y, "text": {"field": "said"}}
+    yield {"data": data, "mark": text, "encoding": place}
+
+
+def _scale(chart: Chart) -> Spec:
+    scale: Spec = {"zero": chart.plot is not Plot.LINE, "nice": True}
+    if chart.least is not None:
+        scale["domainMin"] = chart.least
+    if chart.most is not None:
+        scale["domainMax"] = chart.most
+    return scale
+
+
+def _pie(chart: Chart) -> Spec:
+    values = [
+        {"at": at, "value": value or 0, "said": f"{name}: {amount(value, chart.unit)}"}
+        for at, (name, value) in enumerate(zip(chart.categories, chart.series[0].values, strict=True))
+    ]
+    colours = {
+        "domain": list(range(len(values))),
+        "range": [SERIES[n % len(SERIES)] for n in range(len(values))],
+    }
+    shared = {
+        "theta": {"field": "value", "type": "quantitative", "stack": True},
+        "order": {"field": "at", "type": "ordinal"},
+    }
+    colour = {"field": "at", "type": "nominal", "scale": colours, "legend": None}
+    ring = {"type": "arc", "outerRadius": 105, "innerRadius": 55, "padAngle": 0.02}
+    parts = {"mark": ring, "encoding": {**shared, "color": colour}}
+    names = {
+        "transform": [{"filter": "datum.value > 0"}],
+        "mark": {"type": "text", "radius": 125, "align": {"expr": _OUTWARD}},
+        "encoding": {**shared, "text": {"field": "said"}},
+    }
+    return {"height": 290, "data": {"values": values}, "layer": [parts, names]}
+
+
+_OUTWARD = "scale('theta', (datum.value_start + datum.value_end) / 2) < PI ? 'left' : 'right'"
+
+
+def _named(names: Any) -> str:
+    """An expression that gives a label for its number. Only here do people's words meet one: as literals in JSON."""
+    return f"{_literal(list(names))}[datum.value]"
+
+
+def _literal(names: list[str]) -> str:
+    return "[" + ",".join("'" + "".join(_spelled(each) for each in name) + "'" for name in names) + "]"
+
+
+def _spelled(letter: str) -> str:
+    """A character of a string in Vega's expression language; all but plain ones as an escape (ECMA-262, 12.9.4)."""
+    if letter.isascii() and (letter.isalnum() or letter in " .,:;/()%+-–"):
+        return letter
+    units = letter.encode("utf-16-be", "replace")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+
+# Time lines ---------------------------------------------------------------------------------------
+
+
+def _gantt(gantt: Gantt) -> Spec:
+    alone = len(gantt.bars) <= ROWS_AT_MOST
+    lanes = list(dict.fromkeys(each.lane for each in gantt.bars))
+    rows = [f"{each.lane} · {each.label}" if len(lanes) > 1 else each.label for each in gantt.bars]
+    rows = rows if alone else lanes
+    planned, actual = [], []
+    for number, each in enumerate(gantt.bars):
+        row = number if alone else lanes.index(each.lane)
+        if each.planned:
+            planned.append({"row": row, **_ends(each.planned)})
+        if each.actual:
+            actual.append(
+                {"row": row, **_ends(each.actual), "state": _kind(each), "said": _said(each, alone)}
+            )
+    span = gantt.span
+    height = 26 if alone else 38
+    # Instants are told to Vega as numbers (milliseconds), so that it reads none of them in the machine's zone.
+    x = {
+        "field": "start",
+        "type": "temporal",
+        "scale": {"type": "utc", **({"domain": [_ms(at) for at in span]} if span else {})},
+        "axis": {
+            "title": "UTC",
+            "format": _ticks(span),
+            "grid": True,
+            "tickCount": 7,
+            "labelOverlap": True,
+            "orient": "top",
+        },
+    }
+    y = {
+        "field": "row",
+        "type": "ordinal",
+        "scale": {"domain": list(range(len(rows))), "paddingInner": 0.25},
+        "axis": {
+            "title": None,
+            "labelExpr": _named(rows),
+            "ticks": False,
+            "domain": False,
+            "labelColor": INK,
+            "labelLimit": 230,
+        },
+    }
+    x2 = {"field": "end"}
+    whole = {"x": x, "x2": x2, "y": y}
+    kinds = {"domain": ["ran", "failed", "skipped"], "range": [SERIES[0], BAD, PLANNED]}
+    colour = {"field": "state", "type": "nominal", "scale": kinds, "legend": None}
+    tall = {"expr": "bandwidth('y') * 0.42"}
+    layers: list[Spec] = []
+    if gantt.paused:
+        layers.append(
+            {
+                "data": {"values": [_ends(each) for each in gantt.paused]},
+                "mark": {"type": "rect", "color": PAUSED, "opacity": 0.8},
+                "encoding": {"x": x, "x2": x2},
+            }
+        )
+    upper = {
+        "type": "bar",
+        "filled": False,
+        "color": PLANNED,
+        "strokeWidth": 1.5,
+        "height": tall,
+        "yOffset": {"expr": "-bandwidth('y') * 0.25"},
+    }
+    lower = {"type": "bar", "height": tall, "yOffset": {"expr": "bandwidth('y') * 0.25"}, "minBandSize": 2}
+    layers.append({"data": {"values": planned}, "mark": upper, "encoding": whole})
+    layers.append({"data": {"values": actual}, "mark": lower, "encoding": {**whole, "color": colour}})
+    told = [each for each in actual if each["said"]]
+    beside = {"align": "left", "dx": 4, "fontSize": 11}
+    within = {"align": "left", "dx": 2, "fontSize": 12, "fontWeight": "bold", "color": GROUND}
+    layers.append(
+        {
+            "data": {"values": told},
+            "mark": {
+                "type": "text",
+                **(beside if alone else within),
+                "yOffset": {"expr": "bandwidth('y') * 0.25"},
+            },
+            "encoding": {"x": {**x, "field": "end" if alone else "start"}, "y": y, "text": {"field": "said"}},
+        }
+    )
+    for n, mark in enumerate(gantt.marks):
+        at = {"values": [{"start": _ms(mark.at), "said": mark.label}]}
+        layers.append(
+            {
+                "data": at,
+                "mark": {"type": "rule", "color": INK, "strokeDash": [4, 3]},
+                "encoding": {"x": x},
+            }
+        )
+        layers.append(
+            {
+                "data": at,
+                "mark": {"type": "text", "align": "left", "dx": 3, "fontSize": 12, "fontWeight": "bold"},
+                "encoding": {
+                    "x": x,
+                    "y": {"value": {"expr": f"height + {14 + 16 * (n % 3)}"}},
+                    "text": {"field": "said"},
+                },
+            }
+        )
+    return {"height": height * len(rows), "layer": layers}
+
+
+def _kind(bar: Bar) -> str:
+    return bar.state if bar.state in ("failed", "skipped") else "ran"
+
+
+def _said(bar: Bar, alone: bool) -> str:
+    """What a bar's colour says is said beside it too, or by a sign on it where there is no room."""
+    kind = _kind(bar)
+    return "" if kind == "ran" else kind if alone else {"failed": "×", "skipped": "–"}[kind]
+
+
+def _ends(span: tuple[datetime, datetime]) -> dict[str, int]:
+    return {"start": _ms(span[0]), "end": _ms(span[1])}
+
+
+def _ms(at: datetime) -> int:
+    return int(at.astimezone(UTC).timestamp() * 1000)
+
+
+def _ticks(span: tuple[datetime, datetime] | None) -> str:
+    return "%H:%M" if span is None or (span[1] - span[0]).days < 1 else "%d %b %H:%M"
