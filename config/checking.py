@@ -12,6 +12,7 @@ from typing import Any
 
 from config import waking
 from config.looking import ROOM_IDS, USER_IDS, WORKSPACE_IDS, Draft, Look
+from config.plans import step_faults
 from config.policy import (
     PAUSES,
     Access,
@@ -19,14 +20,19 @@ from config.policy import (
     Calendar,
     ChangeRules,
     ChangeStage,
+    ContinuityRules,
+    Criticality,
     FieldKind,
     FormField,
     Freeze,
     Offering,
     Organisation,
     Person,
+    Plan,
     Priority,
     Promise,
+    Readiness,
+    ReadinessKind,
     RiskRules,
     Room,
     Service,
@@ -59,9 +65,13 @@ def check(draft: Draft, report: Report, first_gap: waking.FirstGap | None) -> No
         ("catalogue", draft.offerings, _check_offering),
         ("standard-changes", draft.standard_changes, _check_standard_change),
         ("freezes", draft.freezes, _check_freeze),
+        ("plans", draft.plans, _check_plan),
+        ("readiness", draft.readiness, _check_readiness),
     )
     if draft.changes is not None:
         _check_changes(draft.changes, look.within("changes"))
+    if draft.continuity is not None:
+        _check_continuity(draft.continuity, look.within("continuity"))
     for file, values, judge in things:
         for key, value in values.items():
             judge(value, look.within(file, key))
@@ -337,3 +347,61 @@ def _check_freeze(freeze: Freeze, look: Look) -> None:
         read_rule(freeze.repeats, freeze.start, freeze.zone)
     except NotARule as error:
         look.at("repeats").wrong(str(error))
+
+
+# Continuity ---------------------------------------------------------------------------------------
+
+
+def _check_continuity(rules: ContinuityRules, look: Look) -> None:
+    look.at("room").known("rooms", rules.room)
+    _check_grows(rules.outage, look.at("outage"))
+    _check_grows(rules.loss, look.at("loss"))
+    before = 0
+    for word in Criticality:
+        length = rules.criticality.get(word)
+        if length is None:
+            continue
+        if length <= before:
+            look.at("criticality", str(word)).wrong("is not longer than what is more critical; write more")
+        before = length
+
+
+def _check_grows(bands: Sequence[int], look: Look) -> None:
+    for index in range(1, len(bands)):
+        if bands[index] <= bands[index - 1]:
+            look.at(index).wrong("is not longer than the one before; write the bands in order")
+
+
+def _check_plan(plan: Plan, look: Look) -> None:
+    look.at("owner").known("people", plan.owner)
+    for key in plan.recovers:
+        look.at("recovers", key).known("services", key)
+    for index, step in enumerate(plan.steps):
+        for place, who in enumerate(step.owner):
+            look.at("steps", index, "owner", place).does(who)
+    for fault in step_faults(plan.steps):
+        look.at("steps", fault.index, fault.field).wrong(fault.message)
+    for index, inject in enumerate(plan.injects):
+        for place, who in enumerate(inject.to):
+            look.at("injects", index, "to", place).does(who)
+    for index, drill in enumerate(plan.drills):
+        here = look.at("drills", index)
+        if not here.at("zone").zone(drill.zone):
+            continue
+        try:
+            read_rule(drill.repeats, drill.start, drill.zone)
+        except NotARule as error:
+            here.at("repeats").wrong(str(error))
+
+
+def _check_readiness(readiness: Readiness, look: Look) -> None:
+    look.known("services", readiness.key)
+    seen: set[str] = set()
+    for index, item in enumerate(readiness.items):
+        here = look.at("items", index)
+        here.at("owner").known("people", item.owner)
+        if item.key in seen:
+            here.at("key").wrong(f"{shown(item.key)} stands here twice; give each item a key of its own")
+        if item.at_least is not None and item.kind is not ReadinessKind.CONSUMABLE:
+            here.at("at_least").wrong(f"has no meaning for {item.kind}; only consumables are counted")
+        seen.add(item.key)

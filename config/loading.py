@@ -1,6 +1,6 @@
 """Reads the organisation's YAML files into one `Policy`, or tells everything that is wrong with them.
 
-A folder holds up to sixteen files; only `organisation.yaml` must be there. In most of them a key names
+A folder holds up to nineteen files; only `organisation.yaml` must be there. In most of them a key names
 a thing and its body says the rest; the key becomes the value's `key`. Every bad line of every file
 is reported together as `file:line: key: what is wrong; what to do`.
 """
@@ -26,13 +26,16 @@ from config.policy import (
     AlertSource,
     Calendar,
     ChangeRules,
+    ContinuityRules,
     Escalation,
     Freeze,
     IncidentRules,
     Offering,
     Organisation,
     Person,
+    Plan,
     Policy,
+    Readiness,
     Room,
     Rota,
     Service,
@@ -59,6 +62,8 @@ NAMED: Mapping[str, type] = {
     "alerts": AlertSource,
     "standard-changes": StandardChange,
     "freezes": Freeze,
+    "plans": Plan,
+    "readiness": Readiness,
 }
 """The files in which a key names a thing, and what the body under it fills."""
 
@@ -67,10 +72,11 @@ WHOLE: Mapping[str, type] = {
     "access": Access,
     "incidents": IncidentRules,
     "changes": ChangeRules,
+    "continuity": ContinuityRules,
 }
 """The files that fill one value."""
 
-_ALL_OR_NOTHING = frozenset({"organisation", "incidents", "changes"})
+_ALL_OR_NOTHING = frozenset({"organisation", "incidents", "changes", "continuity"})
 """The files that say nothing at all where they are missing; every other one is then as if it were empty."""
 
 _FILLED_HERE: Mapping[type, frozenset[str]] = {Calendar: frozenset({"closed"})}
@@ -142,6 +148,9 @@ def load(folder: Path, first_gap: FirstGap | None = None) -> Policy:
         changes=wholes.get("changes"),
         standard_changes=things.get("standard-changes", {}),
         freezes=things.get("freezes", {}),
+        continuity=wholes.get("continuity"),
+        plans=things.get("plans", {}),
+        readiness=things.get("readiness", {}),
     )
     calendars = {
         key: replace(calendar, closed=_closed(calendar, folder, files["calendars"], report))
@@ -168,6 +177,9 @@ def load(folder: Path, first_gap: FirstGap | None = None) -> Policy:
         changes=draft.changes,
         standard_changes=draft.standard_changes,
         freezes=draft.freezes,
+        continuity=draft.continuity,
+        plans=draft.plans,
+        readiness=draft.readiness,
     )
     return replace(policy, version=fingerprint(policy))
 

@@ -19,6 +19,7 @@ from config.policy import (
     AlertSource,
     Calendar,
     ChangeRules,
+    ContinuityRules,
     Escalation,
     Freeze,
     IncidentRules,
@@ -26,6 +27,8 @@ from config.policy import (
     Opening,
     Organisation,
     Person,
+    Plan,
+    Readiness,
     Role,
     Room,
     Rota,
@@ -79,6 +82,9 @@ class Draft:
     changes: ChangeRules | None
     standard_changes: Mapping[str, StandardChange]
     freezes: Mapping[str, Freeze]
+    continuity: ContinuityRules | None
+    plans: Mapping[str, Plan]
+    readiness: Mapping[str, Readiness]
 
 
 class Look:
@@ -173,6 +179,13 @@ class Look:
             return None if None in found or not names else {key for each in found if each for key in each}
         self.named(who)
         return self._people_of(who)
+
+    def does(self, who: str) -> None:
+        """A name that does a step of a plan: as one that decides on changes, or whoever is on call as `rota:KEY`."""
+        if who.startswith("rota:"):
+            self.known("rotas", who[5:])
+        else:
+            self.decides(who)
 
     def _people_of(self, who: str) -> set[str] | None:
         if who.startswith("@"):

@@ -582,6 +582,184 @@ class Freeze:
     dependants: bool = True
 
 
+# Continuity ---------------------------------------------------------------------------------------
+
+
+class Harm(StrEnum):
+    """What an outage does by then, or the loss of so much data; the last one is more than can be borne."""
+
+    NONE = "none"
+    MINOR = "minor"
+    SERIOUS = "serious"
+    UNBEARABLE = "unbearable"
+
+
+class Criticality(StrEnum):
+    """How soon a service must be back, in a word; follows from its recovery time."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class DrillKind(StrEnum):
+    """How a plan is tried: read aloud, talked through, played without touching anything, or done in earnest."""
+
+    WALKTHROUGH = "walkthrough"
+    TABLETOP = "tabletop"
+    SIMULATION = "simulation"
+    FULL = "full"
+
+
+_HOUR, _DAY = 3600, 86400
+
+
+def _critical_up_to() -> Mapping[Criticality, int]:
+    return {Criticality.CRITICAL: 4 * _HOUR, Criticality.HIGH: _DAY, Criticality.MEDIUM: 3 * _DAY}
+
+
+def _drilled_every() -> Mapping[Criticality, int]:
+    return {Criticality.CRITICAL: 183 * _DAY, Criticality.HIGH: 365 * _DAY, Criticality.MEDIUM: 730 * _DAY}
+
+
+@dataclass(frozen=True)
+class ContinuityRules:
+    """How the organisation prepares for the worst: `continuity.yaml`. All lengths are round the clock.
+
+    `outage` and `loss` are the bands of an impact analysis: how long a service is away, how much data is lost.
+    `criticality` holds the longest recovery time of each word, and what takes longer is low. `plan_for` needs a
+    plan; `drill_every` is the longest time between two drills. Analyses and plans are looked at again after
+    `review_every`. Drills that repeat are set `ahead` of their time; findings are due `finding_within`.
+    """
+
+    room: Key
+    outage: Annotated[tuple[Annotated[Seconds, Field(gt=0)], ...], Field(min_length=2, max_length=12)] = (
+        _HOUR,
+        4 * _HOUR,
+        8 * _HOUR,
+        _DAY,
+        3 * _DAY,
+        7 * _DAY,
+    )
+    loss: Annotated[tuple[Annotated[Seconds, Field(gt=0)], ...], Field(min_length=2, max_length=12)] = (
+        _HOUR // 4,
+        _HOUR,
+        4 * _HOUR,
+        _DAY,
+        7 * _DAY,
+    )
+    criticality: Mapping[Criticality, Annotated[Seconds, Field(gt=0)]] = field(
+        default_factory=_critical_up_to
+    )
+    plan_for: tuple[Criticality, ...] = (Criticality.CRITICAL, Criticality.HIGH)
+    drill_every: Mapping[Criticality, Annotated[Seconds, Field(ge=_DAY)]] = field(
+        default_factory=_drilled_every
+    )
+    review_every: Annotated[Seconds, Field(ge=_DAY)] = 365 * _DAY
+    ahead: Annotated[Seconds, Field(ge=_DAY, le=92 * _DAY)] = 14 * _DAY
+    finding_within: Annotated[Seconds, Field(ge=_DAY)] = 30 * _DAY
+
+
+@dataclass(frozen=True)
+class PlanStep:
+    """One step of a plan. `owner` names people, `@team`, `role:responder` or `rota:KEY`: who does it.
+
+    `after` are the steps that must be done before; steps of one `lane` are shown together. `lasts` is how long it
+    should take, round the clock; `proof` is what must be shown when it is done.
+    """
+
+    key: Key
+    title: Label
+    owner: Annotated[Names, Field(min_length=1)]
+    lane: Annotated[str, Field(min_length=1, max_length=40)] = "Recovery"
+    after: Keys = ()
+    lasts: Annotated[Seconds, Field(ge=60, le=7 * _DAY)] = 900
+    proof: Annotated[str, Field(max_length=150)] = ""
+
+
+@dataclass(frozen=True)
+class PlanContact:
+    """Whom to call, outside the desk, too: a name, how they are reached, and what for."""
+
+    name: Label
+    reach: Label
+    part: Annotated[str, Field(max_length=150)] = ""
+
+
+@dataclass(frozen=True)
+class Inject:
+    """What participants of a drill are confronted with, so long `after` it began; nobody named: everybody in it."""
+
+    after: Annotated[Seconds, Field(ge=60, le=7 * _DAY)]
+    says: Annotated[Prose, Field(min_length=1)]
+    to: Names = ()
+
+
+@dataclass(frozen=True)
+class RecurringDrill:
+    """When a plan is tried again and again: a recurrence rule (RFC 5545) from a wall time of `zone` on."""
+
+    kind: DrillKind
+    zone: str
+    start: WallTime
+    repeats: Annotated[str, Field(min_length=1, max_length=300)]
+    lasts: Annotated[Seconds, Field(ge=600, le=7 * _DAY)] = 2 * _HOUR
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A continuity plan: against which scenario, for which services, and step by step what is done.
+
+    `recovers` holds, for each service, the criterion by which it counts as recovered. `owner` signs it.
+    """
+
+    key: Key
+    name: Label
+    owner: Key
+    recovers: Annotated[
+        Mapping[Key, Annotated[str, Field(min_length=1, max_length=300)]], Field(min_length=1, max_length=50)
+    ]
+    scenario: Annotated[Prose, Field(min_length=1)]
+    steps: Annotated[tuple[PlanStep, ...], Field(min_length=1, max_length=500)]
+    triggers: Prose = ""
+    contacts: tuple[PlanContact, ...] = ()
+    resources: tuple[Label, ...] = ()
+    injects: Annotated[tuple[Inject, ...], Field(max_length=50)] = ()
+    drills: tuple[RecurringDrill, ...] = ()
+
+
+class ReadinessKind(StrEnum):
+    """What a service needs to be able to go on."""
+
+    PEOPLE = "people"
+    SKILL = "skill"
+    PROCESS = "process"
+    CONSUMABLE = "consumable"
+    EQUIPMENT = "equipment"
+    SUPPLIER = "supplier"
+
+
+@dataclass(frozen=True)
+class ReadinessItem:
+    """One thing that must be there. `owner` looks at it again after `every`; of a consumable there are `at_least`."""
+
+    key: Key
+    title: Label
+    kind: ReadinessKind
+    owner: Key
+    every: Annotated[Seconds, Field(ge=_DAY)] = 92 * _DAY
+    at_least: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What a service, named by its key, must have in place before it is drilled or published."""
+
+    key: Key
+    items: Annotated[tuple[ReadinessItem, ...], Field(min_length=1, max_length=100)]
+
+
 class AlertKind(StrEnum):
     """The shapes in which monitoring systems send alerts."""
 
@@ -765,6 +943,9 @@ class Policy:
     changes: ChangeRules | None = None
     standard_changes: Mapping[str, StandardChange] = field(default_factory=dict)
     freezes: Mapping[str, Freeze] = field(default_factory=dict)
+    continuity: ContinuityRules | None = None
+    plans: Mapping[str, Plan] = field(default_factory=dict)
+    readiness: Mapping[str, Readiness] = field(default_factory=dict)
     version: str = ""
 
 
