@@ -9,6 +9,7 @@ from sqlmodel import Session
 from storage.repositories.alerts import Alerts
 from storage.repositories.changes import Changes
 from storage.repositories.clocks import Clocks
+from storage.repositories.continuity import Continuity
 from storage.repositories.copies import Copies
 from storage.repositories.drafts import Drafts
 from storage.repositories.flow import Counters, Definitions, Dues, Facts, Inbox, Posts
@@ -102,6 +103,11 @@ class Records:
     def changes(self) -> Changes:
         """Changes and freezes."""
         return Changes(self.session)
+
+    @cached_property
+    def continuity(self) -> Continuity:
+        """Impact analyses, plans and drills."""
+        return Continuity(self.session)
 
     @cached_property
     def clocks(self) -> Clocks:
