@@ -7,13 +7,11 @@ and says what became of it, its `app.py` connects the wire.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
 
-import anyio.to_thread
-from anyio import CapacityLimiter
-
+from bot.threads import Threads
 from handlers.declare import Commands
 from handlers.delivery import Delivered, Delivery
 from handlers.dispatch import Dispatcher
@@ -77,8 +75,7 @@ class Ear:
 
     def __init__(self, dispatcher: Dispatcher, threads: int = 8) -> None:
         self._dispatcher = dispatcher
-        self._limit = threads
-        self._limiter: CapacityLimiter | None = None
+        self._threads = Threads(threads)
 
     @property
     def commands(self) -> Commands:
@@ -100,17 +97,12 @@ class Ear:
 
     async def hear(self, command: Command) -> Reply:
         """Carry out one command. Raises StoreUnavailable when nothing could be committed."""
-        return await self._call(self._dispatcher.run, command)
+        return await self._threads.run(self._dispatcher.run, command)
 
     async def draft(self, command: Command) -> Form | None:
         """The form of a command with the answers so far, without carrying it out; None when it has no form."""
-        return await self._call(self._dispatcher.draft, command)
+        return await self._threads.run(self._dispatcher.draft, command)
 
     async def options(self, sender: Sender, name: str, parameter: str, typed: str) -> Sequence[Option]:
         """What may complete a parameter of a command, best first."""
-        return await self._call(self._dispatcher.options, sender, name, parameter, typed)
-
-    async def _call(self, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        if self._limiter is None:
-            self._limiter = CapacityLimiter(self._limit)
-        return await anyio.to_thread.run_sync(lambda: function(*arguments, **named), limiter=self._limiter)
+        return await self._threads.run(self._dispatcher.options, sender, name, parameter, typed)
