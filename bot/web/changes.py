@@ -64,7 +64,7 @@ def gate_instructions(service: str, url: str, tokens: Tokens) -> str:
         f"Token:   {tokens.of(gate_purpose(service))}\n\n"
         "In a pipeline, before the step that changes anything (docs/gate.md):\n"
         f'curl -sS -H "Authorization: Bearer $DESKBELL_GATE" "{url}/api/changes/gate?service={wanted}"'
-        " | jq -e .allow"
+        " | jq -e '.allow == true'"
     )
 
 

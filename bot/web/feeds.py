@@ -84,20 +84,22 @@ class Feeds:
         headers = {
             "Cache-Control": "private, max-age=300",
             "ETag": f'"{sha256(body).hexdigest()[:32]}"',
-            "Last-Modified": format_datetime(revised_at, usegmt=True),
             "Content-Disposition": f'inline; filename="{kind}-{name}.ics"',
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
         }
+        if revised_at is not None:
+            headers["Last-Modified"] = format_datetime(revised_at, usegmt=True)
         if _is_unchanged(request, headers["ETag"], revised_at):
             return Response(status_code=304, headers=headers)
         return Response(body, headers=headers, media_type="text/calendar")
 
-    def _drawn(self, policy: Policy, kind: str, name: str) -> tuple[bytes, datetime]:
-        """The calendar's text, and when anything of it was last revised."""
+    def _drawn(self, policy: Policy, kind: str, name: str) -> tuple[bytes, datetime | None]:
+        """The calendar's text, and when anything of it was last revised, where that is known."""
         today = self._now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         if kind == "changes":
-            return self._changes(policy, name, today)
+            # What was taken back or lifted is gone from the text and leaves no moment, so the ETag alone speaks.
+            return self._changes(policy, name, today), None
         person = name if kind == "person" else None
         calendar = _calendar(f"On call: {policy.people[name].name if person else policy.rotas[name].name}")
         newest = today  # the days that are shown move on, too
@@ -113,7 +115,7 @@ class Feeds:
                         )
         return calendar.to_ical(), newest.replace(microsecond=0)
 
-    def _changes(self, policy: Policy, name: str, today: datetime) -> tuple[bytes, datetime]:
+    def _changes(self, policy: Policy, name: str, today: datetime) -> bytes:
         """Changes and freezes, of a service with all that it touches, or of every service."""
         start, end = today - BACK, today + AHEAD
         service = policy.services.get(name)
@@ -133,8 +135,7 @@ class Feeds:
         for span in frozen:
             if kin is None or estate.touches(span, kin):
                 calendar.add_component(self._frozen(policy, span))
-        newest = max([today, *(each.changed_at for each in planned)])
-        return calendar.to_ical(), newest.replace(microsecond=0)
+        return calendar.to_ical()
 
     def _change(self, policy: Policy, planned: Planned) -> Event:
         names = ", ".join(policy.services[key].name for key in planned.services if key in policy.services)
@@ -198,7 +199,7 @@ def _shown(policy: Policy, records: Records, rota: str, today: datetime) -> Iter
             yield each
 
 
-def _is_unchanged(request: Request, etag: str, revised_at: datetime) -> bool:
+def _is_unchanged(request: Request, etag: str, revised_at: datetime | None) -> bool:
     """Whether the asker has this very text. An ETag that it names decides alone (RFC 9110, 13.2.2)."""
     named = request.headers.get("if-none-match")
     if named is not None:
@@ -207,4 +208,4 @@ def _is_unchanged(request: Request, etag: str, revised_at: datetime) -> bool:
         since = parsedate_to_datetime(request.headers["if-modified-since"])
     except (KeyError, ValueError):
         return False
-    return since.tzinfo is not None and revised_at <= since
+    return revised_at is not None and since.tzinfo is not None and revised_at <= since

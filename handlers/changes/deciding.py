@@ -341,7 +341,7 @@ def remind(asked: Remind, desk: Desk) -> Outcome:
 
 def _counted_again(desk: Desk, change: Change) -> Outcome:
     """Two accounts may turn out to be one person's: where too few have agreed then, the stage is asked anew."""
-    number = _first_that_fails(desk, change)
+    number = first_that_fails(desk, change)
     if change.state not in (ChangeState.APPROVED, ChangeState.SCHEDULED) or number is None:
         return Outcome(reply=Reply(title=f"{change.ref} was decided meanwhile."))
     before = move(change, desk, ChangeState.AWAITING_APPROVAL)
@@ -358,8 +358,8 @@ def _counted_again(desk: Desk, change: Change) -> Outcome:
     return done(desk, change, title, [reopened], notices=notices, due=step.due, undue=undue)
 
 
-def _first_that_fails(desk: Desk, change: Change) -> int | None:
-    """The first stage that would not have agreed, had the votes been counted as they are now."""
+def first_that_fails(desk: Desk, change: Change, maker: str | None = None) -> int | None:
+    """The first stage that would not have agreed, had the votes been counted as they are now, or if `maker` made it."""
     settled = {
         (record_.after or {}).get("stage")
         for record_ in desk.records.ledger.trail(change.ref)
@@ -368,6 +368,7 @@ def _first_that_fails(desk: Desk, change: Change) -> int | None:
         and (record_.after or {}).get("ballot") == change.ballot
     }
     for number, stage in enumerate(terms_of(desk, change).stages, 1):
-        if number not in settled and tally_of(desk, change, number, stage).verdict is not Verdict.APPROVED:
+        tally = tally_of(desk, change, number, stage, maker)
+        if number not in settled and tally.verdict is not Verdict.APPROVED:
             return number
     return None

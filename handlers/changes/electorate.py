@@ -11,6 +11,7 @@ from handlers import definitions
 from handlers.access import is_away, people_in, roles_of
 from handlers.changes.content import content_of
 from handlers.desk import Desk
+from handlers.estates import estate_of
 from handlers.rules import votes
 from handlers.rules.approval import Seat
 from handlers.rules.business_time import hours_of
@@ -65,9 +66,10 @@ def delegate_of(desk: Desk, person: str) -> str | None:
     return known.delegate if known else None
 
 
-def barred(desk: Desk, change: Change) -> Mapping[str, str]:
-    """Who has no vote on it, and why, in words."""
-    why = votes.barred(change.requester, change.implementer, lambda person: delegate_of(desk, person))
+def barred(desk: Desk, change: Change, maker: str | None = None) -> Mapping[str, str]:
+    """Who has no vote on it, and why, in words; `maker` is who makes it, if not whom it names."""
+    implementer = maker or change.implementer
+    why = votes.barred(change.requester, implementer, lambda person: delegate_of(desk, person))
     return {
         person: f"stands in for {desk.directory.name(reason.removeprefix('stands in for '))}"
         if reason.startswith("stands in for ")
@@ -96,7 +98,7 @@ def _named(desk: Desk, change: Change, stage: ChangeStage) -> Iterable[str]:
         elif ":" not in name:
             yield from people_in([name], desk.policy)
     if change.incident:
-        yield from lead_of(desk, change.incident)
+        yield from leads_of(desk, change)
 
 
 def _with_role(desk: Desk, role: Role) -> Iterable[str]:
@@ -107,30 +109,30 @@ def _with_role(desk: Desk, role: Role) -> Iterable[str]:
         yield desk.asker.key
 
 
-def lead_of(desk: Desk, incident: str) -> list[str]:
-    """Who leads an incident that is not over."""
-    number = int(incident.partition("-")[2])
+def leads_of(desk: Desk, change: Change) -> list[str]:
+    """Who leads the incident that an emergency is for: a real one that is not over and touches its services."""
+    number = int((change.incident or "").partition("-")[2] or 0)
     found = desk.records.incidents.get(number)
-    if found is None or found.state not in LIVE:
+    if found is None or found.state not in LIVE or found.practice:
+        return []
+    if found.service not in estate_of(desk.policy).kin(content_of(desk, change)["services"]):
         return []
     return [each.person for each in desk.records.incidents.parts(number) if each.part == "lead"]
 
 
 def led_by_requester(desk: Desk, change: Change) -> bool:
     """Whether an emergency needs no second pair of eyes, because who asks for it leads the incident it is for."""
-    return (
-        change.kind == ChangeKind.EMERGENCY
-        and change.incident is not None
-        and change.requester in lead_of(desk, change.incident)
-    )
+    return change.kind == ChangeKind.EMERGENCY and change.requester in leads_of(desk, change)
 
 
-def tally_of(desk: Desk, change: Change, stage_number: int, stage: ChangeStage) -> Tally:
-    """How a stage of the present ballot stands."""
+def tally_of(
+    desk: Desk, change: Change, stage_number: int, stage: ChangeStage, maker: str | None = None
+) -> Tally:
+    """How a stage of the present ballot stands; `maker` is who makes it, if not whom it names."""
     cast = [
         Vote(each.person, Says(each.says))
         for each in desk.records.changes.votes(change.number, change.ballot)
         if each.stage == stage_number and each.seal == change.seal
     ]
     seated = [seat.person for seat in seats_of(desk, change, stage)]
-    return votes.tally(stage.need, seated, cast, barred(desk, change))
+    return votes.tally(stage.need, seated, cast, barred(desk, change, maker))

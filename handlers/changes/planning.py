@@ -43,7 +43,7 @@ from handlers.changes.shared import (
     to_plan,
 )
 from handlers.changes.telling import in_thread, planners, tell
-from handlers.changes.windowing import at_words, read_window, span_of
+from handlers.changes.windowing import at_words, past, read_window, span_of
 from handlers.declare import Change as Record
 from handlers.declare import Outcome, command
 from handlers.desk import Desk
@@ -260,6 +260,15 @@ def edit(asked: Edit, desk: Desk) -> Outcome:
     return rewrite(desk, change, {**content, **said})
 
 
+def at_once(change: Change) -> WrongState:
+    """What somebody is told who wants to give an emergency a time of its own."""
+    return WrongState(
+        f"{change.ref} is an emergency: it has no window of its own.",
+        "It is made as soon as the glass is broken; what can wait is proposed as a normal change.",
+        subject=change.ref,
+    )
+
+
 def _said_anew(desk: Desk, change: Change, asked: Edit) -> dict[str, Any]:
     """The parts of a content that were said, where they differ from what it says already."""
     content = content_of(desk, change)
@@ -320,6 +329,8 @@ def rewrite(desk: Desk, change: Change, content: Content, action: str = "edited"
     edits = edits_between(content_of(desk, change), content)
     if not edits:
         raise WrongState(f"{change.ref} says that already.", subject=change.ref)
+    if change.kind == ChangeKind.EMERGENCY and any(each.part in ("start", "end") for each in edits):
+        raise at_once(change)
     if change.kind == ChangeKind.STANDARD and any(each.part in _FIXED for each in edits):
         raise WrongState(
             f"The {parts_of(edits)} of {change.ref} is settled by its template.",
@@ -470,10 +481,9 @@ def submit(asked: Submit, desk: Desk) -> Outcome:
         said = {names.get(part, part): f"{PARTS[part]}: needed before anybody is asked." for part in lacking}
         raise NeedsForm(_edit_form(desk, "change submit", change, said), said)
     window = span_of(content)
-    if window is not None and window[0] < desk.now:
-        raise NeedsForm(
-            _edit_form(desk, "change submit", change, {"start": "That is past. Choose one to come."})
-        )
+    if window is not None and window[0] < desk.now.replace(microsecond=0):
+        over = past(desk, content["services"], window[1] - window[0]).problems
+        raise NeedsForm(_edit_form(desk, "change submit", change, over), over)
     if content != content_of(desk, change):
         write(desk, change, content)
     before = {"state": change.state}

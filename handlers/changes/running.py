@@ -8,13 +8,14 @@ from typing import Annotated
 
 from config.policy import ChangeKind
 from handlers.changes.content import place, rules_of, window_of
+from handlers.changes.deciding import first_that_fails
 from handlers.changes.scheduling import accepted_with, refused_for
 from handlers.changes.shared import ChangeRef, done, find, hold_gate, move, record, to_make
 from handlers.changes.telling import in_thread, planners, tell
 from handlers.changes.windowing import conflicts_of
 from handlers.declare import Due, Outcome, command
 from handlers.desk import Desk
-from handlers.errors import WrongState
+from handlers.errors import NotAllowed, WrongState
 from handlers.messages import Button, Kind, Reply, Style, Tone, Words, facts
 from handlers.parsing import Choice, Manner, Text, Word
 from handlers.rules import windows
@@ -68,6 +69,7 @@ def start(asked: Start, desk: Desk) -> Outcome:
     """Begin to make a change; a freeze or a window that is not open refuses it, however you ask."""
     hold_gate(desk)
     change = to_make(desk, asked.change, "start")
+    _require_agreed_by_others(desk, change)
     opens, closes = window_of(change)
     if not opens <= desk.now < closes:
         is_early = desk.now < opens
@@ -112,6 +114,17 @@ def start(asked: Start, desk: Desk) -> Outcome:
         due=[Due(f"{change.ref}/window", change.ref, closes, f"change overrun {change.ref}")],
         undue=[f"{change.ref}/opens"],
     )
+
+
+def _require_agreed_by_others(desk: Desk, change: Change) -> None:
+    """Raise NotAllowed where it was agreed to only with the vote of whoever starts it, or of their stand-in."""
+    maker = desk.asker.key
+    if maker != change.implementer and first_that_fails(desk, change, maker) is not None:
+        raise NotAllowed(
+            f"You cannot start {change.ref}: who makes a change does not decide on it, and you or whoever stands in"
+            " for you agreed to it.",
+            f"{desk.directory.name(change.implementer)} can start it.",
+        )
 
 
 @command("change complete", params=Complete, evidences=("CM SP 2.2",))

@@ -9,19 +9,21 @@ from typing import Annotated
 
 from config.policy import ChangeKind
 from handlers.changes.content import content_of, place, window_words
-from handlers.changes.planning import rewrite
-from handlers.changes.shared import ChangeRef, done, find, move, record, to_plan
+from handlers.changes.planning import at_once, rewrite
+from handlers.changes.shared import ChangeRef, done, find, hold_gate, move, record, to_plan
 from handlers.changes.telling import in_thread, planners, tell
 from handlers.changes.windowing import (
     conflicts_of,
     digest,
     free_window,
     in_words,
+    past,
     read_window,
     refusal,
 )
 from handlers.declare import Due, Outcome, command
 from handlers.desk import Desk
+from handlers.errors import WrongState
 from handlers.messages import Button, Kind, Reply, Style, facts
 from handlers.parsing import Free, Manner, Text, Word
 from handlers.rules import windows
@@ -58,7 +60,10 @@ class Opening:
 @command("change schedule", params=Schedule, evidences=("CM SP 2.2",))
 def schedule(asked: Schedule, desk: Desk) -> Outcome:
     """Give an approved change its time; everything that stands in its way then is listed."""
+    hold_gate(desk)
     change = to_plan(desk, asked.change, "schedule")
+    if change.kind == ChangeKind.EMERGENCY:
+        raise at_once(change)
     content = content_of(desk, change)
     known = (change.starts_at, change.ends_at) if change.starts_at and change.ends_at else None
     template = desk.policy.standard_changes.get(change.template or "")
@@ -71,10 +76,10 @@ def schedule(asked: Schedule, desk: Desk) -> Outcome:
         known=known,
     )
     window = window or known
-    if window is None or window[0] < desk.now.replace(microsecond=0):
-        raise desk.ask(
-            {"start": "When does it begin?" if window is None else "Its window has begun; choose another."}
-        )
+    if window is None:
+        raise desk.ask({"start": "When does it begin?"})
+    if window[0] < desk.now.replace(microsecond=0):
+        raise past(desk, content["services"], window[1] - window[0])
     said = {**content, "start": window[0].isoformat(), "end": window[1].isoformat()}
     if change.kind == ChangeKind.NORMAL and said != content:
         return rewrite(desk, change, said)  # another window than the one that was approved
@@ -82,6 +87,12 @@ def schedule(asked: Schedule, desk: Desk) -> Outcome:
     refused = refused_for(desk, change, found, window, asked.anyway, asked.because, "schedule")
     if refused is not None:
         return Outcome(reply=refused)
+    if (
+        change.state == ChangeState.SCHEDULED
+        and said == content
+        and change.accepted == accepted_with(change, found)
+    ):
+        raise WrongState(f"{change.ref} is scheduled for then already.", subject=change.ref)
     again = rewrite(desk, change, said) if said != content else None
     before = move(change, desk, ChangeState.SCHEDULED)
     change.accepted = accepted_with(change, found)

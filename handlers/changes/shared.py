@@ -194,8 +194,9 @@ def done(
 
 
 def hold_gate(desk: Desk) -> None:
-    """Let starts and freezes wait for each other: who comes second sees what the first one decided.
+    """Let times, starts and freezes wait for each other: who comes second sees what the first one decided.
 
-    Otherwise a change that is started while a freeze is being declared would slip through.
+    Otherwise a change that is started while a freeze is being declared would slip through, and two that are given the
+    same time at once would not see each other.
     """
     desk.records.counters.next("GATE")

@@ -9,6 +9,7 @@ from typing import Any
 
 from handlers.changes.content import content_of, service_names
 from handlers.desk import Desk
+from handlers.errors import NeedsForm
 from handlers.estates import estate_of
 from handlers.messages import Button, Part, Reply, Style, Table, Tone, Words, counted
 from handlers.parsing import quoted
@@ -26,7 +27,7 @@ from handlers.rules.windows import AHEAD, LONGEST, Booking, Conflict, Kind, Span
 from storage.models.changes import Change
 
 _DAY = timedelta(days=1)
-_FREE_LENGTH = timedelta(hours=1)  # of a window of which only the start was said
+_HOUR = timedelta(hours=1)  # a length to suggest where none can be told
 
 _NAMES = {
     Kind.FREEZE: "freeze",
@@ -62,7 +63,7 @@ def read_window(
     begins = known[0] if start is None and known else _moment(desk, "start", start or "", desk.now)
     ends = _end(desk, begins, end, length, known)
     if begins < desk.now.replace(microsecond=0):
-        raise desk.ask({"start": f"That is past. {_nearest(desk, services, ends - begins)}"})
+        raise past(desk, services, ends - begins)
     return begins, ends
 
 
@@ -85,14 +86,18 @@ def _end(
             ends = begins + parse_duration(end)
         except NotADuration:
             ends = _moment(desk, "end", end, begins)
-    elif length or known:
-        ends = begins + (length or (known[1] - known[0] if known else _FREE_LENGTH))
+    elif length is not None:
+        ends = begins + length
+    elif known is not None:
+        ends = begins + (known[1] - known[0])
     else:
         raise desk.ask({"end": "How long does it take, or when does it end? Write for example 2h or 23:00."})
     if ends <= begins:
+        nearest = at_words(desk, begins + _HOUR)
         raise desk.ask(
             {
-                "end": f"That ends before it starts. It starts {at_words(desk, begins)}; write a later end, or 2h."
+                "end": f"That ends before it starts, which is {at_words(desk, begins)}. "
+                f"Write how long it takes, as 2h, or a later end, as {nearest}."
             }
         )
     if ends - begins > LONGEST:
@@ -100,11 +105,13 @@ def _end(
     return ends.replace(microsecond=0)
 
 
-def _nearest(desk: Desk, services: Sequence[str], length: timedelta) -> str:
+def past(desk: Desk, services: Sequence[str], length: timedelta) -> NeedsForm:
+    """The question for another window than one that has begun, with the nearest that is free."""
     free = free_window(desk, services, desk.asker.key, length, desk.now)
-    return (
-        f"The nearest window of that length begins {at_words(desk, free)}." if free else "Choose one to come."
+    nearest = (
+        f"The nearest window of that length begins {at_words(desk, free)}." if free else "Choose another."
     )
+    return desk.ask({"start": f"That is past. {nearest}"})
 
 
 def at_words(desk: Desk, at: datetime) -> str:

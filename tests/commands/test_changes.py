@@ -337,6 +337,29 @@ def test_a_person_has_one_vote_whichever_account_they_use(talk: Talk) -> None:
     assert state(talk, ref) == "approved"
 
 
+def with_in_team(talk: Talk, person: str) -> None:
+    """Let somebody else belong to those who run mail."""
+    platform = talk.policy.teams["platform"]
+    teams = {**talk.policy.teams, "platform": replace(platform, members=(*platform.members, person))}
+    talk.policy = replace(talk.policy, version=f"with {person}", teams=teams)
+
+
+def test_who_agreed_to_it_does_not_make_it_unless_enough_others_did(talk: Talk) -> None:
+    with_in_team(talk, "approver")
+    ref = scheduled(talk)
+    talk.wait(hours=35)
+    refused = talk.say("approver", f"change start {ref}")
+    assert refused.title.startswith(f"You cannot start {ref}: who makes a change does not decide on it")
+    assert flat(refused.text) == "Oli Oncall can start it."
+    assert talk.say("backup", f"change start {ref}").tone is Tone.GOOD, "of the same team, and had no vote"
+    talk.say("oncall", f"change complete {ref} successful yes")
+    two = submitted(talk, when="start:“thu 20:00” end:2h")
+    talk.say("owner", f"change approve {two}")
+    talk.say("oncall", f"change schedule {two}")
+    talk.wait(hours=48)
+    assert talk.say("approver", f"change start {two}").tone is Tone.GOOD, "decided without them"
+
+
 def test_who_turns_out_to_have_asked_for_it_has_no_vote(talk: Talk) -> None:
     talk.dispatcher.platforms = ("slack", "discord", "console")
     access = replace(
@@ -500,7 +523,10 @@ def test_what_waits_for_a_vote_stands_on_the_voters_home(talk: Talk) -> None:
 
 
 NEAREST = "That is past. The nearest window of that length begins 23 Nov 2026 09:00."
-BACKWARDS = "That ends before it starts. It starts 24 Nov 2026 20:00; write a later end, or 2h."
+BACKWARDS = (
+    "That ends before it starts, which is 24 Nov 2026 20:00. "
+    "Write how long it takes, as 2h, or a later end, as 24 Nov 2026 21:00."
+)
 SKIPPED = (
     "Sun 28 Mar 2027 has no 02:30 in Europe/Berlin: the clocks go forward over it. The nearest time is 03:00."
 )
@@ -623,6 +649,34 @@ def test_a_change_is_started_only_while_its_window_is_open(talk: Talk) -> None:
     talk.wait(minutes=10)
     assert talk.say("oncall", f"change start {ref}").tone is Tone.GOOD
     assert talk.say("oncall", f"change start {ref}").title == f"You cannot start {ref}: it is in progress."
+
+
+def test_a_window_that_is_past_is_told_with_the_nearest_one_whenever_it_is_noticed(talk: Talk) -> None:
+    ref = propose(talk, when="start:“10:00” end:2h")
+    talk.say("oncall", f"change assess {ref} {LOW}")
+    other = approved(talk, who="agent", service="laptops", when="start:“10:00” end:2h")
+    talk.wait(hours=1, minutes=10)
+    for who, line in (("oncall", f"change submit {ref}"), ("agent", f"change schedule {other}")):
+        form = talk.say(who, line).form
+        assert form is not None
+        assert [each.error for each in form.fields if each.error] == [
+            "That is past. The nearest window of that length begins 23 Nov 2026 10:10."
+        ]
+
+
+def test_two_who_give_changes_the_same_time_at_once_see_each_other(talk: Talk) -> None:
+    first = approved(talk)
+    second = approved(talk, who="agent", service="accounts", more="implementer:@agent")
+    commands = [
+        talk.command(*said)
+        for said in (("oncall", f"change schedule {first}"), ("agent", f"change schedule {second}"))
+    ]
+    said = in_parallel(*(partial(talk.dispatcher.run, each) for each in commands))
+    assert sorted(each.tone for each in said) == [Tone.GOOD, Tone.WAITING], said
+    again = talk.say(
+        "oncall" if said[0].tone is Tone.GOOD else "agent", commands[said[1].tone is Tone.GOOD].line
+    )
+    assert again.title.endswith("is scheduled for then already.")
 
 
 def test_a_change_that_nobody_begins_gives_its_time_back(talk: Talk) -> None:
@@ -785,6 +839,31 @@ def test_whoever_leads_the_incident_needs_no_second(talk: Talk) -> None:
     assert (broken.after or {})["by"] == "lead of the incident"
     talk.say("oncall", "incident resolve INC-1 restarted")
     assert emergency(talk, "oncall", "incident:INC-1").title == "CHG-3 waits for approval", "it is over"
+
+
+@pytest.mark.parametrize("what", ["service:laptops", "service:mail practice:yes"])
+def test_no_glass_is_broken_alone_for_an_incident_of_something_else_or_of_practice(
+    talk: Talk, what: str
+) -> None:
+    talk.say("staff", f"incident declare it is down {what} impact:high urgency:high")
+    talk.say("oncall", "incident lead INC-1")
+    assert emergency(talk, "oncall", "incident:INC-1").title == "CHG-1 waits for approval"
+
+
+def test_an_emergency_has_no_time_of_its_own(talk: Talk) -> None:
+    emergency(talk)
+    for state_ in ("awaiting approval", "scheduled"):
+        assert state(talk, "CHG-1") == state_
+        refused = [
+            talk.say("oncall", f"change {each} CHG-1 start:“tue 20:00” end:2h")
+            for each in ("edit", "schedule")
+        ]
+        assert {each.tone for each in refused} == {Tone.WAITING}
+        assert refused[0].title == "CHG-1 is an emergency: it has no window of its own."
+        talk.say("manager", "change approve CHG-1")
+    assert state(talk, "CHG-1") == "scheduled"
+    talk.say("oncall", "change edit CHG-1 plan:“all of it anew”")
+    assert state(talk, "CHG-1") == "awaiting approval", "who agreed to the one does not agree to the other"
 
 
 def test_the_lead_of_the_incident_may_be_the_second(talk: Talk) -> None:

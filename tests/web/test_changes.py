@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+import subprocess
 import threading
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from hashlib import sha256
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import httpx
@@ -199,7 +203,52 @@ def test_a_pipeline_is_told_what_to_run() -> None:
     said = gate_instructions("mail", URL, TOKENS)
     assert f"{URL}/api/changes/gate?service=mail" in said
     assert TOKENS.of("gate/mail") in said
-    assert "jq -e .allow" in said
+    assert "jq -e '.allow == true'" in said
+
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "gate.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not (which("curl") and which("jq")), reason="the step in the guide needs curl and jq")
+def test_the_step_in_the_guide_fails_unless_the_desk_says_yes(quick_talk: Talk, served: str) -> None:
+    ref = scheduled(quick_talk)
+    (step,) = re.findall("```sh\n(.*?)```", GUIDE, re.DOTALL)
+
+    def run(token: str = TOKENS.of(gate_purpose("mail")), url: str = served) -> tuple[bool, str]:
+        said = {**os.environ, "DESKBELL_GATE": token, "DESKBELL_URL": url}
+        step_ = step.replace("--retry 3 ", "")  # a desk that is down stays down here
+        ended = subprocess.run(
+            ["sh", "-e", "-c", step_], env=said, capture_output=True, text=True, timeout=30
+        )
+        return ended.returncode == 0, ended.stdout
+
+    passed, told = run()
+    assert (passed, "No change of Mail is being made" in told) == (False, True)
+    quick_talk.wait(hours=35)
+    quick_talk.say("oncall", f"change start {ref}")
+    assert run() == (True, run()[1])
+    quick_talk.say("manager", "change freeze the fair end:2h")
+    passed, told = run()
+    assert (passed, "Mail is frozen: the fair." in told) == (False, True)
+    assert [
+        run(token="of another desk")[0],
+        run(url=f"{served}/elsewhere")[0],
+        run(url="http://127.0.0.1:1")[0],
+    ] == [False] * 3
+
+
+async def test_every_field_and_status_of_an_answer_stands_in_the_guide(
+    talk: Talk, web: httpx.AsyncClient
+) -> None:
+    assert set(await told(web)) == set(re.findall(r"^\| `(\w+)` \|", GUIDE, re.MULTILINE))
+    answers = [
+        await ask(web),
+        await ask(web, change="x"),
+        await ask(web, scope="vpn"),
+        await ask(web, "x", scope=ALL),
+    ]
+    statuses = {each.status_code for each in answers}
+    assert statuses | {503} == {int(each) for each in re.findall(r"^\| (\d{3}) \|", GUIDE, re.MULTILINE)}
 
 
 # The page -----------------------------------------------------------------------------------------------
@@ -330,7 +379,16 @@ async def test_the_feed_holds_changes_and_freezes_of_what_a_service_touches(
     of_laptops = [str(each["SUMMARY"]) for each in events((await web.get(feed("laptops"))).text)]
     assert sorted(of_laptops) == ["CHG-2 another (Laptops)", "Frozen: Year's end (all services)"]
     again = await web.get(feed("all"))
-    assert (await web.get(feed("all"), headers={"If-None-Match": again.headers["etag"]})).status_code == 304
+    known = {
+        "If-None-Match": again.headers["etag"],
+        "If-Modified-Since": format_datetime(talk.clock.now(), usegmt=True),
+    }
+    assert (await web.get(feed("all"), headers=known)).status_code == 304
+    talk.say("oncall", "change cancel CHG-2")
+    del known["If-None-Match"]
+    assert "CHG-2" not in (await web.get(feed("all"), headers=known)).text, (
+        "what is gone has no moment of its own"
+    )
     assert (await web.get(feed("nothing"))).status_code == 404
     assert (await web.get("/feeds/changes/all.ics?token=x")).status_code == 404
 
