@@ -376,6 +376,8 @@ def _check_plan(plan: Plan, look: Look) -> None:
     look.at("owner").known("people", plan.owner)
     for key in plan.recovers:
         look.at("recovers", key).known("services", key)
+    if not plan.steps:
+        look.at("steps").wrong("is empty; write at least one")
     for index, step in enumerate(plan.steps):
         for place, who in enumerate(step.owner):
             look.at("steps", index, "owner", place).does(who)

@@ -8,12 +8,22 @@ and no library to answer again. Definitions never rewrite history: another body 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from config.policy import Agreement, Calendar, ChangeRules, Escalation, Offering, Policy, fingerprint, plain
+from config.policy import (
+    Agreement,
+    Calendar,
+    ChangeRules,
+    Escalation,
+    Offering,
+    Plan,
+    Policy,
+    fingerprint,
+    plain,
+)
 
 Body = Mapping[str, Any]
 
@@ -23,6 +33,7 @@ _OFFERING = TypeAdapter(Offering)
 _ESCALATION = TypeAdapter(Escalation)
 _CHANGES = TypeAdapter(ChangeRules)
 _CALENDAR = TypeAdapter(Calendar)
+_PLAN = TypeAdapter(Plan)
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,12 @@ def changes_definition(rules: ChangeRules, policy: Policy) -> Definition:
     return _definition("changes", "changes", rules, policy, used)
 
 
+def plan_definition(plan: Plan, ref: str) -> Definition:
+    """A version of a continuity plan; when it is tried is no part of what its owner signs."""
+    body = {"plan": plain(replace(plan, drills=()))}
+    return Definition("plan", ref, fingerprint(body), body)
+
+
 def _definition(kind: str, key: str, thing: object, policy: Policy, used: Iterable[str | None]) -> Definition:
     calendars = {each: policy.calendars[each] for each in used if each is not None}
     body = {kind: plain(thing), "calendars": plain(calendars)}
@@ -95,6 +112,11 @@ def escalation_from(body: Body) -> Escalation:
 def changes_from(body: Body) -> ChangeRules:
     """The rules of changes in a stored definition's body; raises pydantic's ValidationError for anything else."""
     return _CHANGES.validate_python(body["changes"])
+
+
+def plan_from(body: Body) -> Plan:
+    """The continuity plan in a stored definition's body; raises pydantic's ValidationError for anything else."""
+    return _PLAN.validate_python(body["plan"])
 
 
 def calendars_from(body: Body) -> dict[str, Calendar]:

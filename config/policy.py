@@ -721,7 +721,7 @@ class Plan:
         Mapping[Key, Annotated[str, Field(min_length=1, max_length=300)]], Field(min_length=1, max_length=50)
     ]
     scenario: Annotated[Prose, Field(min_length=1)]
-    steps: Annotated[tuple[PlanStep, ...], Field(min_length=1, max_length=500)]
+    steps: Annotated[tuple[PlanStep, ...], Field(max_length=500)]
     triggers: Prose = ""
     contacts: tuple[PlanContact, ...] = ()
     resources: tuple[Label, ...] = ()

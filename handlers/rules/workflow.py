@@ -24,6 +24,13 @@ A change:
 draft ─► awaiting-approval ─► approved ─► scheduled ─► in-progress ─► completed ─► closed, once it was reviewed
   ▲             │    ▲            │            │
   └─ rejected ◄─┘    └─ an edit ◄─┴────────────┘       (cancelled from any state before it is in progress)
+
+A drill:
+
+scheduled ─► running ⇄ paused ─► finished, or aborted      (cancelled before it runs)
+
+A continuity plan: draft ─► signed; a later version is a draft again until it is signed, too.
+An impact analysis: draft ─► signed ─► replaced by the next one that is signed.
 """
 
 from __future__ import annotations
@@ -98,6 +105,33 @@ class ChangeState(TicketState):
     CANCELLED = "cancelled"
 
 
+class DrillState(TicketState):
+    """Where a drill stands, or a plan that is worked in earnest."""
+
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    ABORTED = "aborted"
+    CANCELLED = "cancelled"
+
+
+class PlanState(TicketState):
+    """Whether the owner stands behind a plan as it is written now."""
+
+    DRAFT = "draft"
+    SIGNED = "signed"
+    WITHDRAWN = "withdrawn"
+
+
+class AnalysisState(TicketState):
+    """Whether the owner of the service stands behind an impact analysis, and whether a later one took its place."""
+
+    DRAFT = "draft"
+    SIGNED = "signed"
+    REPLACED = "replaced"
+
+
 @dataclass(frozen=True)
 class Workflow:
     """Which moves are open in which states of one kind of ticket, and what to do instead in the others."""
@@ -124,6 +158,10 @@ C = ChangeState
 AHEAD = (C.DRAFT, C.AWAITING_APPROVAL, C.APPROVED, C.SCHEDULED)
 TAKES_PLACE = (C.SCHEDULED, C.IN_PROGRESS)
 MADE = (C.COMPLETED, C.CLOSED)
+
+D = DrillState
+UNDER_WAY = (D.RUNNING, D.PAUSED)
+DRILL_OVER = (D.FINISHED, D.ABORTED)
 
 WORKFLOWS: Mapping[str, Workflow] = {
     "REQ": Workflow(
@@ -228,6 +266,55 @@ WORKFLOWS: Mapping[str, Workflow] = {
             C.CLOSED: "Propose another one.",
             C.REJECTED: "Edit it and submit it again, or propose another one.",
             C.CANCELLED: "Propose another one.",
+        },
+    ),
+    "DRL": Workflow(
+        DrillState,
+        {
+            "join": (D.SCHEDULED, *UNDER_WAY),
+            "move": (D.SCHEDULED,),
+            "cancel": (D.SCHEDULED,),
+            "start": (D.SCHEDULED,),
+            "work on": (D.RUNNING,),
+            "confront": UNDER_WAY,
+            "declare the disruption of": (*UNDER_WAY, *DRILL_OVER),
+            "confirm a recovery in": (*UNDER_WAY, *DRILL_OVER),
+            "pause": (D.RUNNING,),
+            "resume": (D.PAUSED,),
+            "finish": UNDER_WAY,
+            "abort": UNDER_WAY,
+            "note a finding of": (*UNDER_WAY, *DRILL_OVER),
+            "rate": DRILL_OVER,
+        },
+        {
+            D.SCHEDULED: "Start it first.",
+            D.RUNNING: "It runs; finish it or abort it.",
+            D.PAUSED: "Resume it first.",
+            D.FINISHED: "It is over; what was measured is corrected with a reason, and findings can be added.",
+            D.ABORTED: "It is over; schedule another one.",
+            D.CANCELLED: "Schedule another one.",
+        },
+    ),
+    "PLN": Workflow(
+        PlanState,
+        {
+            "edit": (PlanState.DRAFT, PlanState.SIGNED),
+            "sign": (PlanState.DRAFT,),
+            "withdraw": (PlanState.DRAFT, PlanState.SIGNED),
+            "drill": (PlanState.DRAFT, PlanState.SIGNED),
+            "invoke": (PlanState.DRAFT, PlanState.SIGNED),
+        },
+        {
+            PlanState.SIGNED: "This version is signed already.",
+            PlanState.WITHDRAWN: "It was withdrawn; write another one.",
+        },
+    ),
+    "BIA": Workflow(
+        AnalysisState,
+        {"sign": (AnalysisState.DRAFT,)},
+        {
+            AnalysisState.SIGNED: "It is signed already.",
+            AnalysisState.REPLACED: "A later one was signed; analyse the service anew.",
         },
     ),
 }

@@ -85,8 +85,8 @@ class PlanService(SQLModel, table=True):
 class Drill(SQLModel, table=True):
     """A plan that is tried, or worked in earnest (`kind` is then `real`); its history is the evidence.
 
-    `content` is the version of the plan that it is run by, fixed when it starts. `series` names the occurrence of a
-    drill that repeats. `paused_for` is the incident that held it up. `within` says how it ended: whether every signed
+    `content` is the version of the plan that it is run by, fixed when it starts. `repeats` is a recurrence rule from
+    its start on, in `zone`; `series` names one occurrence of a rule. `paused_for` is the incident that held it up. `within` says how it ended: whether every signed
     target was met.
     """
 
@@ -108,6 +108,8 @@ class Drill(SQLModel, table=True):
     by: str = Field(max_length=48)
     incident: str | None = Field(default=None, max_length=20)
     series: str | None = Field(default=None, max_length=120, unique=True)
+    repeats: str | None = Field(default=None, max_length=300)
+    zone: str | None = Field(default=None, max_length=64)
     starts_at: datetime = Field(sa_type=Instant)
     ends_at: datetime = Field(sa_type=Instant)
     started_at: datetime | None = Field(default=None, sa_type=Instant)

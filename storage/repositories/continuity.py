@@ -23,6 +23,7 @@ from storage.models.continuity import (
     PlanService,
     ReadinessCheck,
 )
+from storage.models.problems import Action
 
 _ERASED = "(erased)"
 LONGEST = timedelta(days=7)
@@ -237,6 +238,16 @@ class Continuity:
         held = held.values(starts_at=drill.starts_at, ends_at=drill.ends_at, holds=holds)
         self._session.execute(held.execution_options(synchronize_session="fetch"))
 
+    def repeating(self) -> Sequence[Drill]:
+        """The drills that began a series in chat which nobody has stopped."""
+        query = select_models(Drill).where(col(Drill.repeats).is_not(None))
+        return self._session.exec(query.order_by(col(Drill.number))).all()
+
+    def open_findings(self) -> Sequence[Action]:
+        """What drills found and somebody still owes, the earliest due first."""
+        query = select_models(Action).where(col(Action.state) == "open", col(Action.subject).like("DRL-%"))
+        return self._session.exec(query.order_by(col(Action.due), col(Action.number))).all()
+
     def last_drilled(self) -> dict[str, tuple[Drill, DrillService]]:
         """For each service the newest drill of it that was finished, and what it came to."""
         query = (
@@ -344,22 +355,23 @@ class Continuity:
     def erase_words(self, person: str) -> list[int]:
         """Blank what a person wrote about drills and analyses; returns the numbers of the drills that showed it."""
         touched: set[int] = set()
-        for model, number, author, said in (
-            (DrillText, col(DrillText.drill), col(DrillText.author), "text"),
-            (DrillStep, col(DrillStep.drill), col(DrillStep.by), "note"),
-            (DrillInject, col(DrillInject.drill), col(DrillInject.by), "says"),
+        for number, author in (
+            (col(DrillText.drill), col(DrillText.author)),
+            (col(DrillStep.drill), col(DrillStep.by)),
+            (col(DrillInject.drill), col(DrillInject.by)),
         ):
             touched.update(self._session.scalars(select(number).where(author == person)))
-            blanked = update(model).where(author == person, getattr(model, said) != "")
-            self._session.execute(
-                blanked.values({said: _ERASED}).execution_options(synchronize_session=False)
-            )
-        for model, author, said in (
-            (ImpactAnalysis, col(ImpactAnalysis.author), "resources"),
-            (ReadinessCheck, col(ReadinessCheck.by), "note"),
-        ):
-            blanked = update(model).where(author == person, getattr(model, said) != "")
-            self._session.execute(
-                blanked.values({said: _ERASED}).execution_options(synchronize_session=False)
-            )
+        blanked = (
+            update(DrillText).where(col(DrillText.author) == person).values(text=_ERASED),
+            update(DrillStep)
+            .where(col(DrillStep.by) == person, col(DrillStep.note) != "")
+            .values(note=_ERASED),
+            update(DrillInject).where(col(DrillInject.by) == person).values(says=_ERASED),
+            update(ImpactAnalysis).where(col(ImpactAnalysis.author) == person).values(resources=_ERASED),
+            update(ReadinessCheck)
+            .where(col(ReadinessCheck.by) == person, col(ReadinessCheck.note) != "")
+            .values(note=_ERASED),
+        )
+        for statement in blanked:
+            self._session.execute(statement.execution_options(synchronize_session=False))
         return sorted(touched)

@@ -101,6 +101,8 @@ def upgrade() -> None:
         sa.Column("by", sa.String(length=48), nullable=False),
         sa.Column("incident", sa.String(length=20), nullable=True),
         sa.Column("series", sa.String(length=120), nullable=True),
+        sa.Column("repeats", sa.String(length=300), nullable=True),
+        sa.Column("zone", sa.String(length=64), nullable=True),
         sa.Column("starts_at", sa.BigInteger(), nullable=False),
         sa.Column("ends_at", sa.BigInteger(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=True),
