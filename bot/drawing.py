@@ -2,7 +2,8 @@
 
 The specification is data alone: what people wrote stands in it as values and as quoted literals, and the renderer may
 load nothing. Colours come from a palette that colour-blind people can tell apart (after Okabe and Ito, darkened to a
-contrast of 3:1 and more), and none of them says anything alone: series differ in shape or filling too, states are words.
+contrast of 3:1 and more), and none of them says anything alone: series differ in shape or filling too, states are
+words.
 
 An SVG takes its colours from the page (`--ink`, `--series-1` …), so that it is readable in dark and in light; a PNG has
 a ground of its own. The renderer costs 100 MB and its first picture a second, so it is loaded with the first picture.

@@ -357,6 +357,24 @@ class RunSheet(_Said):
         said += [f"{states.count(state)} {word}" for state, word in others.items() if state in states]
         return ", ".join(said)
 
+    def brief(self, at_most: int) -> tuple[RunSheet, int]:
+        """The sheet with at most so many steps, and how many were left out.
+
+        Those that people work on or could stay first of all, then what failed, what comes next, what is over.
+        """
+        if len(self.steps) <= at_most:
+            return self, 0
+        ranks = {StepState.DOING: 0, StepState.READY: 0, StepState.FAILED: 1, StepState.PENDING: 2}
+        matters = sorted(range(len(self.steps)), key=lambda at: ranks.get(self.steps[at].state, 3))
+        kept = set(matters[:at_most])
+        numbered = iter(range(len(self.steps)))
+        lanes = tuple(
+            Lane(name=lane.name, steps=tuple(step for step in lane.steps if next(numbered) in kept))
+            for lane in self.lanes
+        )
+        shown = tuple(lane for lane in lanes if lane.steps)
+        return self.model_copy(update={"lanes": shown}), len(self.steps) - at_most
+
     @property
     def table(self) -> Table:
         """The same steps as rows, for surfaces that draw nothing."""
@@ -400,6 +418,14 @@ class Reply(_Said):
     private: bool = True
     file: tuple[str, str] | None = None
     more: tuple[Reply, ...] = ()
+
+
+def charts_of(reply: Reply) -> list[Chart | Gantt]:
+    """Every chart of a reply and of its sections, in reading order."""
+    return [
+        *([reply.chart] if reply.chart else []),
+        *(each for part in reply.more for each in charts_of(part)),
+    ]
 
 
 def in_words(reply: Reply) -> Reply:

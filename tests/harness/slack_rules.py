@@ -8,8 +8,9 @@ from typing import Any
 from bot.adapters.slack import limits
 from bot.adapters.slack.render import size, table_size
 
+NEW = ("data_table", "data_visualization", "plan")
 ON_SURFACE = {
-    "message": {"header", "section", "context", "actions", "divider", "data_table"},
+    "message": {"header", "section", "context", "actions", "divider", *NEW},
     "modal": {"header", "section", "context", "actions", "divider", "input"},
     "home": {"header", "section", "context", "actions", "divider"},
 }
@@ -30,7 +31,7 @@ def texts(thing: Any) -> Iterator[Mapping[str, Any]]:
     if isinstance(thing, Mapping):
         if thing.get("type") in ("plain_text", "mrkdwn"):
             yield thing
-        elif thing.get("type") != "data_table":
+        elif thing.get("type") not in NEW:
             for part in thing.values():
                 yield from texts(part)
     elif isinstance(thing, list | tuple):
@@ -49,6 +50,8 @@ def complaints_about_message(text: Any, blocks: Any) -> Iterator[str]:
     tables = [block for block in blocks if block.get("type") == "data_table"]
     if sum(map(table_size, tables)) > limits.TABLE_SIZE:
         yield "tables too large"
+    if sum(block.get("type") == "data_visualization" for block in blocks) > limits.CHARTS:
+        yield "too many charts"
     if sum(map(size, blocks)) > limits.MESSAGE_BLOCKS_SIZE:
         yield "msg_blocks_too_long"
     yield from complaints_about_blocks(blocks, "message")
@@ -173,6 +176,63 @@ def _table(block: Mapping[str, Any]) -> Iterator[str]:
                 yield "an empty cell"
 
 
+def _named(text: Any, at_most: int, what: str) -> Iterator[str]:
+    if not isinstance(text, str) or not 1 <= len(text.strip()) <= len(text) <= at_most:
+        yield f"{what} of a chart: {text!r}"
+
+
+def _values(points: Any, at_most: int) -> Iterator[str]:
+    if not 1 <= len(points) <= at_most:
+        yield f"{len(points)} values in a chart"
+    for point in points:
+        yield from _named(point.get("label"), limits.CHART_LABEL, "label")
+        if not isinstance(point.get("value"), int | float):
+            yield f"a chart's value {point.get('value')!r}"
+
+
+def _chart(block: Mapping[str, Any]) -> Iterator[str]:
+    yield from _named(block.get("title"), limits.CHART_TITLE, "title")
+    chart = block.get("chart", {})
+    if chart.get("type") == "pie":
+        yield from _values(chart.get("segments", []), limits.CHART_SERIES)
+        return
+    if chart.get("type") not in ("line", "bar", "area"):
+        yield f"a chart of type {chart.get('type')}"
+        return
+    categories = chart["axis_config"]["categories"]
+    if not 1 <= len(categories) <= limits.CHART_CATEGORIES or len(set(categories)) != len(categories):
+        yield "categories"
+    if len(chart["axis_config"].get("y_label", "")) > limits.CHART_AXIS:
+        yield "y_label"
+    names = [each["name"] for each in chart["series"]]
+    if not 1 <= len(names) <= limits.CHART_SERIES or len(set(names)) != len(names):
+        yield "series"
+    for each in chart["series"]:
+        yield from _named(each["name"], limits.CHART_LABEL, "series")
+        yield from _values(each["data"], limits.CHART_CATEGORIES)
+        if [point["label"] for point in each["data"]] != categories:
+            yield "a series' labels are not the categories"
+
+
+def _plan(block: Mapping[str, Any]) -> Iterator[str]:
+    if not 1 <= len(block.get("title", "")) <= limits.PLAN_TITLE:
+        yield "a plan's title"
+    tasks = block.get("tasks", [])
+    if not 1 <= len(tasks) <= limits.PLAN_TASKS:
+        yield f"{len(tasks)} tasks"
+    ids = [task.get("task_id") for task in tasks]
+    if len(set(ids)) != len(ids) or not all(ids):
+        yield "task ids are missing or used twice"
+    for task in tasks:
+        if task.get("type") != "task_card" or not 1 <= len(task.get("title", "")) <= limits.TASK_TITLE:
+            yield "a task"
+        if task.get("status") not in ("pending", "in_progress", "complete", "error"):
+            yield f"a task's status {task.get('status')}"
+        for name in ("details", "output"):
+            if name in task and (task[name].get("type") != "rich_text" or not task[name].get("elements")):
+                yield f"a task's {name}"
+
+
 def _input(block: Mapping[str, Any]) -> Iterator[str]:
     yield from _text(block.get("label"), "plain_text", limits.LABEL, "label")
     if "hint" in block:
@@ -269,6 +329,8 @@ _BLOCKS = {
     "actions": _actions,
     "divider": _nothing,
     "data_table": _table,
+    "data_visualization": _chart,
+    "plan": _plan,
     "input": _input,
 }
 

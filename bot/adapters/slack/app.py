@@ -380,15 +380,14 @@ class SlackAdapter:
         """The answer to a slash command: its first part in the acknowledgement, the others behind it."""
         offer = _offer(heard)
         kind = {"response_type": "ephemeral" if reply.private else "in_channel"}
-        tables = self._postman.takes_tables is True
-        if reply.table and self._postman.takes_tables is None and heard.response_url:
-            # An acknowledgement cannot tell whether Slack took the new block: try it where it can.
-            native = render.messages(reply, offer=offer)
-            if native[0].has_tables and await self._post_back(heard, kind | shown(native[0])):
-                self._postman.takes_tables = True
-                self._follow_up(heard, reply, [kind | shown(each) for each in native[1:]])
-                return {}
-        first, *others = render.messages(reply, tables=tables, offer=offer)
+        native = render.messages(reply, native=self._postman.native, offer=offer)
+        # An acknowledgement cannot tell whether Slack took a new block: try it where it can.
+        untried = native[0].natives and self._postman.takes(native[0]) is None
+        if untried and heard.response_url and await self._post_back(heard, kind | shown(native[0])):
+            self._postman.learn(native[0], taken=True)
+            self._follow_up(heard, reply, [kind | shown(each) for each in native[1:]])
+            return {}
+        first, *others = render.messages(reply, native=self._postman.proven, offer=offer)
         self._follow_up(heard, reply, [kind | shown(each) for each in others])
         return kind | shown(first)
 
@@ -412,8 +411,7 @@ class SlackAdapter:
         kind["replace_original"] = heard.on_ephemeral
         if heard.answer_in:
             kind["thread_ts"] = heard.answer_in
-        plain = render.messages(reply, tables=False, offer=_offer(heard))
-        native = render.messages(reply, offer=_offer(heard)) if self._postman.takes_tables else plain
+        native = render.messages(reply, native=self._postman.proven, offer=_offer(heard))
         if not await self._post_back(heard, kind | shown(native[0])):
             await self._tell_directly(heard, reply)
             return
@@ -436,7 +434,7 @@ class SlackAdapter:
             return False
         if response.status != 200 or '"ok":false' in said.replace(" ", ""):
             if "invalid_blocks" in said:
-                self._postman.takes_tables = False
+                self._postman.learn(render.Message("", tuple(answer.get("blocks") or ())), taken=False)
             _log.warning("slack answer refused", status=response.status, said=said[:100])
             return False
         return True
@@ -455,18 +453,18 @@ class SlackAdapter:
         self._hand_over(heard, reply)
 
     def _hand_over(self, heard: Heard, reply: Reply) -> None:
-        """Send an answer's file into the asker's own talk with the desk, once."""
-        file, command = reply.file, heard.command
+        """Send what goes with an answer into the asker's own talk with the desk, once."""
+        command = heard.command
 
-        async def send(file: tuple[str, str]) -> None:
+        async def send() -> None:
             try:
                 direct = command.sender.direct or await self._postman.direct(command.sender.user)
-                await self._postman.hand_over(file, direct, None)
+                await self._postman.hand_over_all(reply, direct, None)
             except Failed as failed:
                 _log.warning("slack file not sent", reason=failed.result.reason)
 
-        if file and self._first_time(f"file/{command.key}"):
-            self._behind(send(file))
+        if self._postman.to_hand_over(reply) and self._first_time(f"file/{command.key}"):
+            self._behind(send())
 
     async def _tell_directly(self, heard: Heard, reply: Reply) -> None:
         sender = heard.command.sender
@@ -508,7 +506,7 @@ class SlackAdapter:
     async def _answer_where_said(self, heard: Heard, reply: Reply, again: bool) -> None:
         command = heard.command
         if reply.private and not command.place.direct:
-            parts = render.messages(reply, tables=self._postman.takes_tables is True, offer=_offer(heard))
+            parts = render.messages(reply, native=self._postman.proven, offer=_offer(heard))
             for message in parts:
                 try:
                     await self._postman.whisper(

@@ -8,7 +8,7 @@ reads back.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,9 +17,12 @@ import structlog
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot import drawing
 from bot.adapters.port import Delivered, Delivery, GiveUp, Result, TryAgain
 from bot.adapters.slack import render
+from bot.adapters.slack.limits import ALT_TEXT
 from bot.adapters.slack.render import Message, Offer
+from handlers.messages import Chart, Gantt, Reply, charts_of
 
 EVENT_TYPE = "deskbell_delivery"
 HISTORY_READ = 200
@@ -98,7 +101,27 @@ class Postman:
     def __init__(self, client: AsyncWebClient) -> None:
         self._client = client
         self._directs: dict[str, str] = {}
-        self.takes_tables: bool | None = None
+        self._known: dict[str, bool] = {}
+
+    def takes(self, *messages: Message) -> bool | None:
+        """Whether this Slack takes every new block of these messages; None while nobody has tried."""
+        known = [self._known.get(kind) for message in messages for kind in message.natives]
+        return False if False in known else None if None in known else True
+
+    @property
+    def native(self) -> frozenset[str]:
+        """The new blocks that this Slack has not refused."""
+        return frozenset(kind for kind in render.NATIVE if self._known.get(kind) is not False)
+
+    @property
+    def proven(self) -> frozenset[str]:
+        """The new blocks that this Slack has taken before."""
+        return frozenset(kind for kind in render.NATIVE if self._known.get(kind))
+
+    def learn(self, message: Message, taken: bool) -> None:
+        """Remember what Slack did with a message; a refusal is blamed on what was never taken, else on all of it."""
+        new = message.natives if taken else message.natives - self.proven or message.natives
+        self._known |= dict.fromkeys(new, taken)
 
     async def deliver(self, delivery: Delivery, offer: Offer | None = None, whole: bool = False) -> Result:
         """Send or edit one message; never raises for what Slack does.
@@ -108,8 +131,8 @@ class Postman:
         try:
             channel, direct = await self._channel(delivery)
             ts, channel = await self._put(delivery, channel, offer, whole)
-            if delivery.reply.file and not delivery.edit:
-                await self.hand_over(delivery.reply.file, channel, delivery.thread or ts)
+            if not delivery.edit:
+                await self.hand_over_all(delivery.reply, channel, delivery.thread or ts)
         except Failed as failed:
             return failed.result
         return Delivered({"channel": channel, "ts": ts}, thread=delivery.thread or ts, direct=direct)
@@ -142,17 +165,20 @@ class Postman:
         return str(response["ts"]), str(response["channel"])
 
     def _ways(self, delivery: Delivery, offer: Offer | None, whole: bool) -> Iterator[list[Message]]:
-        """The pictures of a reply, best first: native tables, blocks, text."""
+        """The pictures of a reply, best first: with Slack's new blocks, those it has taken before, old ones, text."""
         reply, accounts = delivery.reply, _recipient(delivery.place)
 
-        def drawn(tables: bool) -> list[Message]:
+        def drawn(native: Collection[str]) -> list[Message]:
             if whole:
-                return render.messages(reply, accounts, tables, offer)
-            return [render.message(reply, accounts, tables, offer)]
+                return render.messages(reply, accounts, native, offer)
+            return [render.message(reply, accounts, native, offer)]
 
-        if self.takes_tables is not False and any(message.has_tables for message in drawn(tables=True)):
-            yield drawn(tables=True)
-        yield drawn(tables=False)
+        best = drawn(self.native)
+        if any(message.natives for message in best):
+            yield best
+            if self.takes(*best) is None and self.proven:
+                yield drawn(self.proven)
+        yield drawn(())
         yield [render.text_only(reply)]
 
     async def _best(
@@ -160,17 +186,16 @@ class Postman:
     ) -> tuple[Any, list[Message]]:
         """The call with the best picture that this Slack takes, and the messages that should follow it."""
         for way in ways[:-1]:
-            tables = any(message.has_tables for message in way)
             try:
                 with understood():
                     response = await call(shown(way[0]))
             except Failed as failed:
                 if failed.code not in _BLOCKS_REFUSED:
                     raise
-                _log.warning("slack refused blocks", code=failed.code, tables=tables)
-                self.takes_tables = False if tables else self.takes_tables
+                _log.warning("slack refused blocks", code=failed.code, new=sorted(way[0].natives))
+                self.learn(way[0], taken=False)
                 continue
-            self.takes_tables = True if way[0].has_tables else self.takes_tables
+            self.learn(way[0], taken=True)
             return response, way[1:]
         with understood():
             return await call(shown(ways[-1][0])), []
@@ -183,14 +208,32 @@ class Postman:
         with understood():
             await self._client.chat_postEphemeral(**call, **shown(message))
 
-    async def hand_over(self, file: tuple[str, str], channel: str, thread: str | None) -> None:
-        """Upload a text as a file into a channel; what Slack does not take is said there. Raises Failed."""
-        name, text = file
+    def to_hand_over(self, reply: Reply) -> list[tuple[str, str | Chart | Gantt]]:
+        """The files that go with a reply: its own, and its charts as pictures where Slack does not draw them."""
+        found: list[tuple[str, str | Chart | Gantt]] = [reply.file] if reply.file else []
+        for n, chart in enumerate(charts_of(reply), 1):
+            native = "data_visualization" in self.proven and isinstance(chart, Chart)
+            if not (native and isinstance(chart, Chart) and render.fits_natively(chart)):
+                found.append((f"chart-{n}.png", chart))
+        return found
+
+    async def hand_over_all(self, reply: Reply, channel: str, thread: str | None) -> None:
+        """Upload what goes with a reply. Raises Failed."""
+        for name, content in self.to_hand_over(reply):
+            await self.hand_over(name, content, channel, thread)
+
+    async def hand_over(
+        self, name: str, content: str | Chart | Gantt, channel: str, thread: str | None
+    ) -> None:
+        """Upload a text or a picture into a channel; what Slack does not take is said there. Raises Failed."""
+        if isinstance(content, str):
+            file: dict[str, Any] = {"content": content, "title": name}
+        else:
+            drawn = await drawing.drawn_apart(content)
+            file = {"file": drawn, "title": content.title, "alt_txt": content.alt[:ALT_TEXT]}
         try:
             with understood():
-                await self._client.files_upload_v2(
-                    filename=name, title=name, content=text, channel=channel, thread_ts=thread
-                )
+                await self._client.files_upload_v2(filename=name, channel=channel, thread_ts=thread, **file)
         except Failed as failed:
             _log.warning("slack did not take a file", reason=failed.result.reason)
             sorry = f"Slack did not take the file {render.escape(name)}. Ask for it again in a while."

@@ -65,7 +65,7 @@ class _Payload(BaseModel):
     authorizations: list[dict[str, Any]] | None = None
 
     @model_validator(mode="after")
-    def _complete(self) -> Self:  # noqa: N804 - pydantic calls it on the instance
+    def _complete(self) -> Self:
         missing = [name for name in _NEEDED.get(self.type, ()) if getattr(self, name) is None]
         if missing:
             raise ValueError(f"{self.type} without {', '.join(missing)}")

@@ -46,6 +46,19 @@ TABLE_COLUMNS = 20
 TABLE_SIZE = 10_000
 """The cells of all tables of a message together."""
 TABLE_PAGE = 100
+CHARTS = 2
+"""In one message."""
+CHART_TITLE = 50
+CHART_SERIES = 12
+CHART_CATEGORIES = 20
+CHART_LABEL = 20
+"""The names of series, categories and segments."""
+CHART_AXIS = 50
+ALT_TEXT = 1000
+PLAN_TITLE = 150
+PLAN_TASKS = 40
+TASK_TITLE = 150
+"""Nothing is documented about plans but their shape; these are as much as a phone shows well."""
 
 # Elements
 BUTTON = 75

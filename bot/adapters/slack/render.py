@@ -11,20 +11,52 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import Any
 
 from bot.adapters.slack import limits
-from handlers.messages import Button, Fact, Moment, Part, Reply, Style, Table, Tone, Who, Words
+from handlers.messages import (
+    Button,
+    Chart,
+    Fact,
+    Gantt,
+    Moment,
+    Part,
+    Plot,
+    Reply,
+    RunSheet,
+    SheetStep,
+    StepState,
+    Style,
+    Table,
+    Tone,
+    Who,
+    Words,
+    in_words,
+)
 
 Block = dict[str, Any]
 
 TONES = {Tone.GOOD: ("✅", "Done"), Tone.WAITING: ("⏳", "Waiting"), Tone.BAD: ("⛔", "Problem")}
 """Symbol and word; a plain tone has neither."""
 
+NATIVE = frozenset({"data_table", "data_visualization", "plan"})
+"""Blocks that Slack has not rolled out everywhere (docs.slack.dev/changelog, 2026); each has a way without it."""
+
+STATES = {
+    StepState.PENDING: ("▫️", "pending"),
+    StepState.READY: ("▶️", "pending"),
+    StepState.DOING: ("🔧", "in_progress"),
+    StepState.DONE: ("✅", "complete"),
+    StepState.FAILED: ("⛔", "error"),
+    StepState.SKIPPED: ("⏭️", "complete"),
+}
+"""Symbol of a step's state, and what Slack calls it on a task card, which knows fewer."""
+
 BUTTONS_IN_VIEW = 5
+STEPS_IN_VIEW = 20
 TABLE_PAGE = 20
 
 _NOBODY: Mapping[str, str] = {}
@@ -42,9 +74,9 @@ class Message:
     blocks: tuple[Block, ...]
 
     @property
-    def has_tables(self) -> bool:
-        """Whether it needs a block that Slack has not rolled out everywhere."""
-        return any(block["type"] == "data_table" for block in self.blocks)
+    def natives(self) -> frozenset[str]:
+        """The blocks in it that Slack has not rolled out everywhere."""
+        return NATIVE.intersection(block["type"] for block in self.blocks)
 
 
 @dataclass(frozen=True)
@@ -57,10 +89,10 @@ class Offer:
 
 @dataclass(frozen=True)
 class _Manner:
-    """How to show: accounts by person where naming them so disturbs nobody, native tables or lines."""
+    """How to show: accounts by person where naming them so disturbs nobody, and which of Slack's new blocks."""
 
     accounts: Mapping[str, str]
-    tables: bool
+    native: Collection[str]
     offer: Offer | None
 
 
@@ -163,24 +195,30 @@ def context(text: str) -> list[Block]:
 
 
 def messages(
-    reply: Reply, accounts: Mapping[str, str] = _NOBODY, tables: bool = True, offer: Offer | None = None
+    reply: Reply,
+    accounts: Mapping[str, str] = _NOBODY,
+    native: Collection[str] = NATIVE,
+    offer: Offer | None = None,
 ) -> list[Message]:
     """A reply as as many messages as it needs."""
-    packs = list(_pack(_blocks(reply, _Manner(accounts, tables, offer)), limits.MESSAGE_BLOCKS))
+    packs = list(_pack(_blocks(reply, _Manner(accounts, native, offer)), limits.MESSAGE_BLOCKS))
     text = fallback(reply)
     said = [text, *(f"{shortened(reply.title, 200)} ({n} of {len(packs)})" for n in range(2, len(packs) + 1))]
     return [Message(words, tuple(pack)) for words, pack in zip(said, packs, strict=True)]
 
 
 def message(
-    reply: Reply, accounts: Mapping[str, str] = _NOBODY, tables: bool = True, offer: Offer | None = None
+    reply: Reply,
+    accounts: Mapping[str, str] = _NOBODY,
+    native: Collection[str] = NATIVE,
+    offer: Offer | None = None,
 ) -> Message:
     """A reply as one message; one that is too long says so and how to see the rest."""
-    found = messages(reply, accounts, tables, offer)
+    found = messages(reply, accounts, native, offer)
     if len(found) == 1:
         return found[0]
     kept = next(
-        _pack(_blocks(reply, _Manner(accounts, tables, offer)), limits.MESSAGE_BLOCKS, spare=_rest(reply))
+        _pack(_blocks(reply, _Manner(accounts, native, offer)), limits.MESSAGE_BLOCKS, spare=_rest(reply))
     )
     return Message(fallback(reply), (*kept, *_rest(reply)))
 
@@ -192,7 +230,7 @@ def text_only(reply: Reply) -> Message:
 
 def view_blocks(reply: Reply, accounts: Mapping[str, str] = _NOBODY) -> list[Block]:
     """A reply as the content of a modal or a Home tab, where tables are lines."""
-    blocks = list(_blocks(reply, _Manner(accounts, tables=False, offer=None)))
+    blocks = list(_blocks(reply, _Manner(accounts, native=(), offer=None)))
     if len(blocks) <= limits.VIEW_BLOCKS:
         return blocks
     rest = _rest(reply)
@@ -216,7 +254,7 @@ def _lines(reply: Reply) -> Iterator[str]:
     if reply.table:
         yield from (_row_line(reply.table, row, _flat_cell) for row in reply.table.rows)
         yield "" if reply.table.rows else escape(reply.table.empty)
-    for part in reply.more:
+    for part in in_words(reply).more:
         yield from _lines(part)
 
 
@@ -231,6 +269,10 @@ def _blocks(reply: Reply, manner: _Manner) -> Iterator[Block]:
     yield from _facts(reply.facts, manner)
     if reply.table:
         yield from _table(reply.table, reply.title, manner)
+    if reply.sheet:
+        yield from _sheet(reply.sheet, manner)
+    if reply.chart:
+        yield from _chart(reply.chart, manner)
     for part in reply.more:
         yield {"type": "divider"}
         yield from _blocks(part, replace(manner, offer=None))
@@ -320,7 +362,7 @@ def _table(table: Table, caption: str, manner: _Manner) -> Iterator[Block]:
     if not table.rows:
         yield from sections(escape(table.empty))
         return
-    if manner.tables and (native := _native_tables(table, caption, manner)):
+    if "data_table" in manner.native and (native := _native_tables(table, caption, manner)):
         yield from native
         return
     lines = [f"• {_row_line(table, row, lambda cell: mrkdwn(cell, manner.accounts))}" for row in table.rows]
@@ -391,6 +433,111 @@ def cell_size(cells: Sequence[Block]) -> int:
 def table_size(block: Block) -> int:
     """The characters in all cells of a `data_table`."""
     return sum(cell_size(row) for row in block["rows"])
+
+
+# Charts
+
+
+def _chart(chart: Chart | Gantt, manner: _Manner) -> Iterator[Block]:
+    """A `data_visualization` (docs.slack.dev, June 2026) where the chart can be one; else what it shows, in words.
+
+    Its words stand below it, too: a native chart has no text for screen readers, and knows no goal.
+    """
+    if "data_visualization" in manner.native and isinstance(chart, Chart) and fits_natively(chart):
+        yield {"type": "data_visualization", "title": _seen(chart.title).strip(), "chart": _drawn(chart)}
+        yield from context(escape(chart.alt))
+        return
+    yield from sections(f"*{escape(chart.title)}*\n{escape(chart.alt)}")
+    yield from _table(chart.table, chart.title, manner)
+
+
+def fits_natively(chart: Chart) -> bool:
+    """Whether Slack can draw a chart whole: every label short and told apart, every value there."""
+    names = [_seen(each.name).strip() for each in chart.series]
+    categories = [_seen(each).strip() for each in chart.categories]
+    short = all(0 < len(each) <= limits.CHART_LABEL for each in [*names, *categories])
+    apart = len(set(names)) == len(names) and len(set(categories)) == len(categories)
+    whole = len(chart.numbers) == len(names) * len(categories)
+    few = chart.plot is not Plot.PIE or len(categories) <= limits.CHART_SERIES
+    return short and apart and whole and few and 0 < len(_seen(chart.title).strip()) <= limits.CHART_TITLE
+
+
+def _drawn(chart: Chart) -> Block:
+    named = [
+        [
+            {"label": _seen(name).strip(), "value": value}
+            for name, value in zip(chart.categories, each.values, strict=True)
+        ]
+        for each in chart.series
+    ]
+    if chart.plot is Plot.PIE:
+        return {"type": "pie", "segments": named[0]}
+    axes: Block = {"categories": [_seen(name).strip() for name in chart.categories]}
+    if chart.unit:
+        axes["y_label"] = shortened(chart.unit, limits.CHART_AXIS)
+    series = [
+        {"name": _seen(each.name).strip(), "data": data}
+        for each, data in zip(chart.series, named, strict=True)
+    ]
+    return {"type": str(chart.plot), "series": series, "axis_config": axes}
+
+
+# Run-sheets
+
+
+def _sheet(sheet: RunSheet, manner: _Manner) -> Iterator[Block]:
+    """A `plan` with a task for each step, or a list of them by lane; below it the buttons of the steps."""
+    yield from sections(f"*{escape(sheet.state)}* · {escape(sheet.progress)}")
+    sheet, left_out = sheet.brief(STEPS_IN_VIEW)
+    yield from context(
+        f"{left_out} of its steps that are over or not yet due are left out here." if left_out else ""
+    )
+    for lane in sheet.lanes:
+        if "plan" in manner.native:
+            title = shortened(lane.name or sheet.title, limits.PLAN_TITLE) or "Plan"
+            for tasks in _runs((_task(step, manner) for step in lane.steps), limits.PLAN_TASKS):
+                yield {"type": "plan", "title": title, "tasks": tasks}
+        else:
+            lines = [_step_line(step, manner) for step in lane.steps]
+            yield from sections("\n".join([f"*{escape(lane.name)}*", *lines] if lane.name else lines))
+    yield from _buttons(
+        [
+            button.model_copy(update={"label": f"{step.key}: {button.label}"})
+            for step in sheet.steps
+            for button in step.buttons
+        ]
+    )
+
+
+def _task(step: SheetStep, manner: _Manner) -> Block:
+    _, status = STATES[step.state]
+    said = f"{step.key} {step.title} ({step.state})"
+    block: Block = {
+        "type": "task_card",
+        "task_id": shortened(step.key, limits.IDENTIFIER),
+        "title": shortened(said, limits.TASK_TITLE),
+        "status": status,
+    }
+    for name, words in (("details", _who_and_when(step)), ("output", step.note)):
+        elements = [element for part in words if (element := _cell_part(part, manner))]
+        if elements:
+            section = {"type": "rich_text_section", "elements": elements}
+            block[name] = {"type": "rich_text", "elements": [section]}
+    return block
+
+
+def _step_line(step: SheetStep, manner: _Manner) -> str:
+    symbol, _ = STATES[step.state]
+    told = [f"{symbol} *{escape(step.key)}* {escape(step.title)} ({step.state})"]
+    told += [mrkdwn(words, manner.accounts) for words in (_who_and_when(step), step.note) if words]
+    return " · ".join(told)
+
+
+def _who_and_when(step: SheetStep) -> tuple[Part, ...]:
+    at = step.ended_at or step.started_at or step.planned_at
+    what = "ended" if step.ended_at else "begun" if step.started_at else "planned"
+    when: tuple[Part, ...] = (f"{what} ", Moment(moment=at)) if at else ()
+    return (*step.owner, " · ", *when) if step.owner and when else (*step.owner, *when)
 
 
 # Buttons
@@ -476,13 +623,16 @@ def _pack(blocks: Iterable[Block], at_most: int, spare: Sequence[Block] = ()) ->
     """Blocks in order, as many messages as they need; each has room left for the spare ones."""
     most, room = at_most - len(spare), limits.MESSAGE_BLOCKS_SIZE - sum(size(block) for block in spare) - 2
     pack: list[Block] = []
-    used = cells = 0
+    used = cells = charts = 0
     for block in blocks:
         table = table_size(block) if block["type"] == "data_table" else 0
-        if pack and (len(pack) == most or used + size(block) > room or cells + table > limits.TABLE_SIZE):
+        chart = int(block["type"] == "data_visualization")
+        full = len(pack) == most or used + size(block) > room or cells + table > limits.TABLE_SIZE
+        if pack and (full or charts + chart > limits.CHARTS):
             yield pack
-            pack, used, cells = [], 0, 0
+            pack, used, cells, charts = [], 0, 0, 0
         pack.append(block)
         used += size(block)
         cells += table
+        charts += chart
     yield pack

@@ -12,6 +12,7 @@ from bot.adapters.slack.deliver import EVENT_TYPE, Failed
 from handlers.messages import Moment, Reply, Table, Who
 from tests.adapters.slack.conftest import ROOM, OnSlack, Opened
 from tests.adapters.slack.sayings import NOON
+from tests.harness.drawings import TREND, sheet
 from tests.harness.troubles import Hang, Lost, RateLimited, Says, ServerError
 
 PERSON = {"workspace": "T0DESKBELL", "user": "U0STAFF", "direct": None, "person": "staff"}
@@ -201,3 +202,35 @@ async def test_a_wrong_token_is_said_at_the_start(desk: OnSlack):
         await wrong.start()
     await wrong.stop()
     assert wrong.routes() == [], "without a signing secret nothing is served"
+
+
+async def test_a_chart_that_this_slack_refuses_comes_as_words_and_picture(desk: OnSlack):
+    reply = Reply(title="Status", chart=TREND)
+    assert isinstance(await desk.adapter.deliver(parcel("k/1", reply=reply)), Delivered)
+    assert (desk.fake.files, desk.fake.messages(ROOM)[0]["blocks"][1]["type"]) == ([], "data_visualization")
+    desk.fake.new.discard("data_visualization")
+    assert isinstance(await desk.adapter.deliver(parcel("k/2", reply=reply)), Delivered)
+    second = desk.fake.messages(ROOM)[1]
+    assert "Jun" in str(second["blocks"])
+    [picture] = desk.fake.files
+    assert picture["text"].encode(errors="surrogateescape").startswith(b"\x89PNG")
+    assert picture["thread_ts"] == second["ts"]
+    assert [refused[1:] for refused in desk.fake.refused] == [("invalid_blocks", "data_visualization")]
+    desk.fake.refused.clear()
+    assert isinstance(await desk.adapter.deliver(parcel("k/3", reply=reply)), Delivered)
+    assert desk.fake.refused == [], "it has learned"
+
+
+async def test_one_new_block_that_slack_lacks_does_not_cost_the_others(desk: OnSlack):
+    table = Table(columns=("Ref",), rows=((("REQ-1",),),))
+    assert isinstance(
+        await desk.adapter.deliver(parcel("k/1", reply=Reply(title="t", table=table))), Delivered
+    )
+    desk.fake.new.discard("plan")
+    both = Reply(title="t", table=table, sheet=sheet(6, 2))
+    assert isinstance(await desk.adapter.deliver(parcel("k/2", reply=both)), Delivered)
+    kinds = [block["type"] for block in desk.fake.messages(ROOM)[1]["blocks"]]
+    assert "data_table" in kinds
+    assert "plan" not in kinds
+    assert "(failed)" in str(desk.fake.messages(ROOM)[1]["blocks"])
+    desk.fake.refused.clear()

@@ -74,7 +74,7 @@ def test_every_scope_is_needed_and_none_is_missing():
         and isinstance(node.value, ast.Attribute)
         and node.value.attr == "_client"
     }
-    methods = {name for name in called if "_" in name and name not in ("session", "takes_tables")}
+    methods = {name for name in called if "_" in name and name != "session"}
     assert methods == set(NEEDS)
     needed = {"commands"}.union(*NEEDS.values(), *(EVENT_NEEDS[event] for event in EVENTS))
     assert needed == set(SCOPES)

@@ -12,8 +12,22 @@ from hypothesis import strategies as st
 from bot.adapters.slack import limits, render
 from bot.adapters.slack.forms import home, result
 from bot.adapters.slack.render import Message, Offer
-from handlers.messages import Button, Fact, Form, FormField, Moment, Place, Reply, Style, Table, Tone, Who
-from tests.harness.slack_rules import complaints_about_message, complaints_about_view, texts, unsafe
+from handlers.messages import (
+    Button,
+    Fact,
+    Form,
+    FormField,
+    Moment,
+    Place,
+    Reply,
+    Series,
+    Style,
+    Table,
+    Tone,
+    Who,
+)
+from tests.harness.drawings import TREND, charts, gantt, sheet, sheets
+from tests.harness.slack_rules import NEW, complaints_about_message, complaints_about_view, texts, unsafe
 
 NOON = datetime(2026, 11, 23, 11, tzinfo=UTC)
 HOSTILE = [
@@ -88,6 +102,8 @@ def replies(draw: st.DrawFn, depth: int = 1) -> Reply:
         tone=draw(st.sampled_from(Tone)),
         facts=tuple(draw(st.lists(facts, max_size=4))) * draw(st.sampled_from([1, 3])),
         table=draw(st.none() | tables()),
+        chart=draw(st.none() | charts() | st.just(gantt(12, 3))),
+        sheet=draw(st.none() | sheets()),
         buttons=tuple(draw(st.lists(buttons, max_size=4))) * draw(st.sampled_from([1, 8])),
         form=draw(st.none() | st.just(form)),
         subject=draw(st.none() | st.just("REQ-7")),
@@ -112,8 +128,12 @@ def faults(message: Message) -> list[str]:
 def test_any_reply_keeps_every_limit_and_acts_by_itself_nowhere(reply: Reply, native: bool, line: str):
     offer = Offer(line, "about/C1/1.2/") if line else None
     accounts = {"owner": "U0OWNER"}
-    every = render.messages(reply, accounts, native, offer)
-    for message in [*every, render.message(reply, accounts, native, offer), render.text_only(reply)]:
+    every = render.messages(reply, accounts, NEW if native else (), offer)
+    for message in [
+        *every,
+        render.message(reply, accounts, NEW if native else (), offer),
+        render.text_only(reply),
+    ]:
         assert faults(message) == []
     for view in (home(reply), result(reply, Place(platform="slack", channel="C1"))):
         assert list(complaints_about_view(view)) == []
@@ -160,7 +180,7 @@ def test_nothing_is_lost_however_long_it_is(native: bool):
         table=Table(columns=tuple(f"k{n}" for n in range(10)), rows=rows),
         more=(Reply(title="below", text=("at the end",)),),
     )
-    seen = set(shown(render.messages(reply, tables=native)).replace("·", " ").split())
+    seen = set(shown(render.messages(reply, native=NEW if native else ())).replace("·", " ").split())
     assert seen.issuperset(text)
     assert seen.issuperset(cells_)
     assert seen.issuperset(f"f{n:05d}" for n in range(30))
@@ -231,7 +251,7 @@ def test_long_tables_are_several_tables(rows: int, tables_: int):
 @pytest.mark.parametrize(("columns", "native"), [(20, True), (21, False), (0, False)])
 def test_a_table_too_wide_for_slack_becomes_lines(columns: int, native: bool):
     table = Table(columns=("a",) * columns, rows=((("x",),) * columns,))
-    assert render.message(Reply(title="t", table=table)).has_tables is native
+    assert render.message(Reply(title="t", table=table)).natives == ({"data_table"} if native else set())
 
 
 def test_instants_are_shown_in_the_readers_zone_with_utc_beside():
@@ -289,3 +309,58 @@ def test_pieces_cut_neither_markup_nor_entities(text: str, at_most: int):
     assert all(0 < len(piece) <= at_most for piece in found)
     assert all(not unsafe(piece, markup=False) for piece in found)
     assert "".join("".join(found).split()) == "".join(escaped.split())
+
+
+def test_a_chart_is_slacks_own_where_it_can_be_and_says_what_it_shows():
+    [_, block, below] = render.message(Reply(title="Status", chart=TREND)).blocks
+    assert (block["type"], block["chart"]["type"]) == ("data_visualization", "line")
+    assert block["chart"]["series"][0]["data"][0] == {"label": "Jun", "value": 97}
+    assert "lowest 94 % (Sep)" in below["elements"][0]["text"]
+    assert "goal is 95 %" in below["elements"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"title": "t" * 51},
+        {"categories": ("a" * 21, "b", "c", "d", "e", "f")},
+        {"categories": ("a", "a", "c", "d", "e", "f")},
+        {"series": (Series(name="s", values=(1, None, 3, 4, 5, 6)),)},
+        {"series": (Series(name="s", values=(1,) * 6), Series(name="s", values=(2,) * 6))},
+    ],
+)
+def test_a_chart_that_slack_would_refuse_is_told_in_rows(odd: dict[str, Any]):
+    message = render.message(Reply(title="Status", chart=TREND.model_copy(update=odd)))
+    assert message.natives == {"data_table"}
+    assert faults(message) == []
+
+
+def test_a_slack_without_charts_says_the_same_in_words():
+    told = shown([render.message(Reply(title="Status", chart=TREND), native=())])
+    assert "Jun · counted: 97 % · with excluded: 95 % · Goal: 95 %" in told
+
+
+def test_a_run_sheet_is_a_plan_for_each_lane_or_a_list_of_its_steps():
+    reply = Reply(title="DRL-1", sheet=sheet(6, 2))
+    plans = [block for block in render.message(reply).blocks if block["type"] == "plan"]
+    assert [plan["title"] for plan in plans] == ["Lane 1", "Lane 2"]
+    assert [task["status"] for plan in plans for task in plan["tasks"]] == [
+        "complete", "error", "pending", "complete", "in_progress", "pending",
+    ]  # fmt: skip
+    listed = shown([render.message(reply, native=())])
+    for told in (shown([render.message(reply)]), listed, render.message(reply).text):
+        for word in ("2 of 6 done, 1 failed, 1 under way", "the tape was empty", "Olga Call", "s5"):
+            assert word in told
+    assert "⛔ *s3* Do the thing number 3 (failed)" in listed
+    assert "s4: Done" in listed
+
+
+def test_a_long_run_sheet_shows_what_matters_now_and_says_what_it_leaves_out():
+    message = render.message(Reply(title="DRL-1", sheet=sheet(200, 10), subject="DRL-1"))
+    tasks = [
+        task["task_id"] for block in message.blocks if block["type"] == "plan" for task in block["tasks"]
+    ]
+    assert len(tasks) == render.STEPS_IN_VIEW
+    assert {"s3", "s4", "s5"} <= set(tasks)
+    assert "180 of its steps" in shown([message])
+    assert faults(message) == []
