@@ -66,6 +66,8 @@ def trail(asked: Trail, desk: Desk) -> Reply:
     if records and len(records) == _PAGE:
         line = f"evidence trail {asked.ticket} before:{records[0].seq}"
         earlier = (Button(label="Earlier", line=line),)
+    has_clocks = bool(desk.records.clocks.of(asked.ticket))
+    why = [Button(label="How times were counted", line=f"sla why {asked.ticket}")] if has_clocks else []
     return Reply(
         title=f"Evidence on {asked.ticket}",
         table=Table(
@@ -73,7 +75,7 @@ def trail(asked: Trail, desk: Desk) -> Reply:
             rows=tuple(_row(desk, record, words.get(record.seq, {})) for record in records),
             empty="Nothing is on file.",
         ),
-        buttons=(*earlier, Button(label="How times were counted", line=f"sla why {asked.ticket}")),
+        buttons=(*earlier, *why),
         subject=asked.ticket,
     )
 

@@ -11,9 +11,13 @@ from handlers.desk import Desk
 from handlers.estates import estate_of
 from handlers.incidents.outside import missing, spaces, troubled_pages
 from handlers.messages import Button, Fact, Part, Reply, Style, Tone, Words, facts
+from handlers.rules.likeness import ALIKE, likeness_to
 from handlers.rules.workflow import LIVE, IncidentState
+from storage.models.alerts import Alert
 from storage.models.incidents import FOLLOWER, PAGED, Incident
+from storage.models.problems import Problem
 from storage.models.service_levels import ClockRow
+from storage.repositories.alerts import FIRING
 
 _LABELS = {
     "respond": "Answer by",
@@ -22,6 +26,7 @@ _LABELS = {
     "review": "Review by",
 }
 _QUOTED = 300
+_ALERTS, _ALERTS_SHOWN, _KNOWN_SHOWN = "Alerts", 3, 2
 _DAY = timedelta(hours=24)
 
 
@@ -38,12 +43,18 @@ def show_button(incident: Incident) -> Button:
 
 def card(desk: Desk, incident: Incident) -> Reply:
     """An incident as everybody in its room sees it: how it stands, who has it, what was promised, what is next."""
-    gone = missing(desk, incident)
+    gone, belongs = missing(desk, incident), related(desk, incident)
+    has_problem = any(each.startswith("PRB-") for each in belongs)
+    known = [] if has_problem else _known_errors(desk, incident)
     return Reply(
         title=named_title(incident),
         tone=_tone(incident),
-        facts=_facts(desk, incident, gone),
-        buttons=tuple(_buttons(desk, incident, is_whole=not gone)),
+        facts=_facts(desk, incident, belongs, known, gone),
+        buttons=(
+            *_buttons(desk, incident),
+            *(() if has_problem else _problem_buttons(incident, known)),
+            *_last_buttons(incident, is_whole=not gone),
+        ),
         subject=incident.ref,
         version=incident.version,
         as_of=desk.now,
@@ -63,7 +74,13 @@ def _tone(incident: Incident) -> Tone:
             return Tone.GOOD
 
 
-def _facts(desk: Desk, incident: Incident, gone: Sequence[tuple[str, Words]]) -> tuple[Fact, ...]:
+def _facts(
+    desk: Desk,
+    incident: Incident,
+    belongs: Sequence[str],
+    known: Sequence[Problem],
+    gone: Sequence[tuple[str, Words]],
+) -> tuple[Fact, ...]:
     service = desk.policy.services.get(incident.service)
     texts = desk.records.incidents.texts(incident.number)
     live = incident.state in LIVE
@@ -85,12 +102,43 @@ def _facts(desk: Desk, incident: Incident, gone: Sequence[tuple[str, Words]]) ->
         ("Workaround", said.get("workaround") if live else None),
         ("How it was resolved", said.get("how") if not live else None),
         ("Cause", said.get("cause")),
-        ("Belongs to", ", ".join(related(desk, incident))),
+        (_ALERTS, _alerts(desk, incident)),
+        ("Belongs to", ", ".join(belongs)),
+        (
+            "May be known",
+            "; ".join(f"{each.ref} {each.title}: {each.workaround}"[:_QUOTED] for each in known),
+        ),
         *_changed(desk, incident),
         ("Worked on in", spaces(desk, incident)),
         *troubled_pages(desk, incident),
         *gone,
         ("Practice", "yes: it is in no figure" if incident.practice else None),
+    )
+
+
+def _alerts(desk: Desk, incident: Incident) -> str:
+    """What monitoring says of it, whatever fires first; the others are counted."""
+    if incident.alert is None:
+        return ""  # alerts join only what an alert began
+    first, in_all = desk.records.alerts.first_of_incident(incident.number, _ALERTS_SHOWN)
+    said = [f"{each.ref} {each.title} ({_told(each)})" for each in first]
+    return "; ".join([*said, *([f"{in_all - len(first)} more"] if in_all > len(first) else [])])
+
+
+def _told(alert: Alert) -> str:
+    if alert.state != FIRING:
+        return "over"
+    return "fires" if alert.count == 1 else f"fires, told {alert.count}×"
+
+
+def _known_errors(desk: Desk, incident: Incident) -> Sequence[Problem]:
+    """Known errors that it resembles, while it is open; the likeliest first."""
+    if incident.state not in LIVE:
+        return ()
+    said = f"{incident.title} {incident.detail or ''}"
+    beneath = estate_of(desk.policy).beneath([incident.service])
+    return desk.records.problems.known_errors(
+        incident.service, likeness_to(said, shared=2), ALIKE, beneath, _KNOWN_SHOWN
     )
 
 
@@ -156,6 +204,11 @@ def related(desk: Desk, incident: Incident) -> list[str]:
     return list(dict.fromkeys((*own, *problems)))
 
 
+def own_facts(drawn: Reply, works_on_it: bool) -> tuple[Fact, ...]:
+    """The card's facts as far as the asker may see them: alerts name machines, and are for those who work on it."""
+    return tuple(each for each in drawn.facts if works_on_it or each.label != _ALERTS)
+
+
 # Buttons ------------------------------------------------------------------------------------------
 
 _ANYBODYS = ("incident follow", "incident unfollow", "sla why")
@@ -185,7 +238,7 @@ def _follow_buttons(desk: Desk, incident: Incident) -> Iterable[Button]:
     yield Button(label=verb.capitalize(), line=f"incident {verb} {incident.ref}")
 
 
-def _buttons(desk: Desk, incident: Incident, is_whole: bool) -> Iterable[Button]:
+def _buttons(desk: Desk, incident: Incident) -> Iterator[Button]:
     """What can be done next; each is a line that could have been typed."""
     ref, state = incident.ref, IncidentState(incident.state)
     if state is IncidentState.MERGED:
@@ -210,6 +263,21 @@ def _buttons(desk: Desk, incident: Incident, is_whole: bool) -> Iterable[Button]
         yield Button(label="Reopen", line=f"incident reopen {ref}")
         if any(row.promise == "review" and row.open for row in desk.records.clocks.of(ref)):
             yield Button(label="Review", line=f"incident review {ref}", style=Style.PRIMARY)
+
+
+def _problem_buttons(incident: Incident, known: Sequence[Problem]) -> Iterator[Button]:
+    """What leads to the problem behind it: a known error that it resembles, or a new one."""
+    ref, state = incident.ref, incident.state
+    for each in known:
+        yield Button(label=f"It is {each.ref}", line=f"incident link {ref} {each.ref}")
+    if state not in (IncidentState.TRIGGERED, IncidentState.MERGED):
+        line = f"problem open service:{incident.service} incidents:{ref}"
+        yield Button(label="Open a problem", line=line)
+
+
+def _last_buttons(incident: Incident, is_whole: bool) -> Iterator[Button]:
+    if incident.state == IncidentState.MERGED:
+        return
     if not is_whole:
-        yield Button(label="Repair", line=f"incident repair {ref}", style=Style.DANGER)
-    yield Button(label="Why these times?", line=f"sla why {ref}")
+        yield Button(label="Repair", line=f"incident repair {incident.ref}", style=Style.DANGER)
+    yield Button(label="Why these times?", line=f"sla why {incident.ref}")

@@ -208,7 +208,7 @@ def _category(incident: Incident) -> dict[str, str]:
 def _declared(desk: Desk, incident: Incident) -> Reply:
     """What whoever declared it is told: how bad it is, who was woken, when the next word comes."""
     drawn = card(desk, incident)
-    shown = ("Severity", "Woken", "Answer by", "Next update by", "Practice")
+    shown = ("Severity", "Woken", "Answer by", "Next update by", "May be known", "Practice")
     woken = [each.person for each in desk.records.incidents.parts(incident.number) if each.part == PAGED]
     names = ", ".join(desk.directory.name(person) for person in woken)
     return drawn.model_copy(

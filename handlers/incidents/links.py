@@ -75,7 +75,7 @@ def _relate(desk: Desk, ref: str, other: str, action: str, put: Callable[[int, s
     incident = work_on(desk, ref, "link")
     if other == ref:
         raise WrongState("An incident belongs to itself.", "Name another ticket.", subject=ref)
-    desk.look(other)
+    room = desk.look(other).room
     if not put(incident.number, other):
         raise WrongState(f"{ref} and {other} are {action} already.", subject=ref)
     changes = [change(incident, action, move(incident, desk), {"ref": other})]
@@ -84,7 +84,8 @@ def _relate(desk: Desk, ref: str, other: str, action: str, put: Callable[[int, s
         second = find(desk, other, for_change=True)
         put(second.number, ref)
         changes.append(change(second, action, move(second, desk), {"ref": ref}))
-        cards.append(Card(subject=other, room=second.room))
+    if other.startswith((f"{PREFIX}-", "PRB-")):
+        cards.append(Card(subject=other, room=room))  # which names this one
     title = f"{ref} has to do with {other}" if linked else f"{ref} has nothing to do with {other}"
     outcome = done(desk, incident, title, changes, notices=in_thread(incident, title))
     return replace(outcome, cards=(*outcome.cards, *cards))

@@ -10,7 +10,7 @@ from handlers.access import THE_DESK, Person
 from handlers.declare import Change, Due, Outcome
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, NotFound, WrongState
-from handlers.incidents.card import card, own_buttons
+from handlers.incidents.card import card, own_buttons, own_facts
 from handlers.messages import Button, Card, Notice, Part, Reply, Tone
 from handlers.rules.promises import moves_clocks
 from handlers.rules.workflow import IncidentState, require_move
@@ -147,8 +147,9 @@ def done(
         drawn = card(desk, incident)
         works = is_worker(desk, desk.asker, incident)
         mine = own_buttons(desk, incident, drawn.buttons, works)
-        told = {"title": title, "text": said, "tone": tone, "private": True, "buttons": (*buttons, *mine)}
-        return drawn.model_copy(update=told)
+        told = {"title": title, "text": said, "tone": tone, "private": True}
+        seen = {"facts": own_facts(drawn, works), "buttons": (*buttons, *mine)}
+        return drawn.model_copy(update=told | seen)
 
     return Outcome(
         reply=reply,

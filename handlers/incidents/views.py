@@ -8,7 +8,7 @@ from typing import Annotated
 
 from handlers.declare import Standing, command, subject, suggestions
 from handlers.desk import Desk
-from handlers.incidents.card import card, own_buttons, promise_words, show_button
+from handlers.incidents.card import card, own_buttons, own_facts, promise_words, show_button
 from handlers.incidents.shared import PREFIX, find, is_worker, rules_of
 from handlers.listing import PAGE, heading, skipped, turning
 from handlers.messages import Option, Reply, Table, Tone, Words
@@ -66,11 +66,12 @@ def show(asked: Show, desk: Desk) -> Reply:
     incident = find(desk, asked.incident)
     said = [f"{incident.detail}\n"] if incident.detail else []
     source = [f"From the message {incident.source}"] if incident.source else []
-    drawn = card(desk, incident)
+    drawn, works = card(desk, incident), is_worker(desk, desk.asker, incident)
     return drawn.model_copy(
         update={
             "text": (*said, *source),
-            "buttons": own_buttons(desk, incident, drawn.buttons, is_worker(desk, desk.asker, incident)),
+            "facts": own_facts(drawn, works),
+            "buttons": own_buttons(desk, incident, drawn.buttons, works),
             "private": True,
             "tone": Tone.PLAIN,  # the bad tone is for what went wrong with what one asked
             "more": (timeline(desk, incident.ref, _SAID), *_actions(desk, incident)),

@@ -120,6 +120,13 @@ class Alerts:
             select_models(Alert).where(col(Alert.incident) == number).order_by(col(Alert.number))
         ).all()
 
+    def first_of_incident(self, number: int, at_most: int) -> tuple[Sequence[Alert], int]:
+        """The first alerts of an incident, those that fire before the others, and how many it has."""
+        of = col(Alert.incident) == number
+        first = select_models(Alert).where(of).order_by(col(Alert.state) != FIRING, col(Alert.number))
+        in_all = self._session.scalar(select(func.count()).select_from(Alert).where(of))
+        return self._session.exec(first.limit(at_most)).all(), in_all or 0
+
     def listed(
         self, *, state: str | None, source: str | None, skip: int, at_most: int
     ) -> tuple[Sequence[Alert], int]:

@@ -38,6 +38,14 @@ def test_a_trail_tells_who_did_what_when_and_what_for(talk: Talk) -> None:
     assert ["Alex Agent", "request.taken (assignee agent, state in-progress)"] in [row[2:4] for row in told]
 
 
+def test_how_times_were_counted_is_told_of_what_has_a_clock(quick_talk: Talk) -> None:
+    ask_and_take(quick_talk)
+    quick_talk.say("oncall", 'oncall swap platform @backup turn:"7 dec 12:00"')
+    for ref, lines in (("REQ-1", ["sla why REQ-1"]), ("SWP-1", [])):
+        told = quick_talk.say("oncall", f"evidence trail {ref}")
+        assert [each.line for each in told.buttons] == lines, told
+
+
 def test_in_its_thread_a_trail_needs_no_reference(quick_talk: Talk) -> None:
     ask_and_take(quick_talk)
     assert quick_talk.say("agent", "evidence trail", thread="REQ-1").subject == "REQ-1"

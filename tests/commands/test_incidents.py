@@ -9,10 +9,13 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from config.policy import Severity
 from handlers.messages import DESK, Button, Command, Place, Reply, Tone, flat
 from handlers.rules.workflow import IncidentState
+from storage.models.alerts import Alert
+from storage.models.flow import OutboxRow
 from storage.unit_of_work import Records
 from tests.harness.house import Talk
 
@@ -214,6 +217,73 @@ def test_the_desk_declares_what_an_alert_said(quick_talk: Talk) -> None:
     as_desk(quick_talk, "incident reopen INC-1 It fires again: disk full")
     assert state(quick_talk) == IncidentState.TRIGGERED
     assert pages(quick_talk, "oncall").count(PAGE) == 2
+
+
+def test_the_card_names_its_alerts_to_those_who_work_on_it(talk: Talk) -> None:
+    as_desk(talk, f"{MAIL} alert:ALT-1")
+    with talk.database.writing() as session:
+        for number in range(1, 6):
+            alert = Alert(
+                number=number, source="prometheus", key=f"disk {number}", bundle="", title=f"disk {number} is full",
+                detail="", severity="critical", urgency="high", service="mail", incident=1, count=number,
+                state="over" if number in (1, 4) else "firing",
+                since=talk.clock.now(), heard_at=talk.clock.now(),
+            )  # fmt: skip
+            session.add(alert)
+    said = (
+        "ALT-2 disk 2 is full (fires, told 2×); ALT-3 disk 3 is full (fires, told 3×); "
+        "ALT-5 disk 5 is full (fires, told 5×); 2 more"
+    )
+    assert fact(card(talk), "Alerts") == said
+    assert fact(talk.say("oncall", "incident show INC-1"), "Alerts") == said
+    assert fact(talk.say("staff", "incident show INC-1"), "Alerts") == "", "they name machines"
+    assert fact(talk.say("staff", "incident follow INC-1"), "Alerts") == ""
+
+
+def test_what_resembles_a_known_error_says_so_and_is_linked_with_one_click(talk: Talk) -> None:
+    talk.say("agent", "problem open The mail store fills up service:mail")
+    talk.say("agent", "problem known-error PRB-1 mail store is full workaround:“empty the spool”")
+    declare(talk, "incident declare other trouble service:mail impact:low urgency:low")
+    assert fact(card(talk), "May be known") == ""
+    line = "incident declare the mail store is full service:vpn impact:high urgency:high"
+    declare(talk, line)
+    assert fact(card(talk, "INC-2"), "May be known") == "", "a VPN does not rest on mail"
+    told = declare(talk, line.replace("vpn", "mail"))
+    said = "PRB-1 The mail store fills up: empty the spool"
+    assert fact(told, "May be known") == fact(card(talk, "INC-3"), "May be known") == said
+    drawn = talk.dispatcher.look("PRB-1").version
+    talk.say("oncall", button(card(talk, "INC-3"), "It is PRB-1").line)
+    linked = card(talk, "INC-3")
+    assert (fact(linked, "May be known"), fact(linked, "Belongs to")) == ("", "PRB-1")
+    assert not {"It is PRB-1", "Open a problem"} & set(labels(linked))
+    assert fact(card(talk, "PRB-1"), "Incidents") == "INC-3"
+    assert talk.dispatcher.look("PRB-1").version == drawn, "nothing else about it has changed"
+
+
+def test_linking_a_problem_draws_its_card_anew(quick_talk: Talk) -> None:
+    quick_talk.say("agent", "problem open The mail store fills up service:mail")
+    declare(quick_talk)
+    with quick_talk.database.writing() as session:
+        Records(session).session.execute(update(OutboxRow).values(open=False, state="sent"))
+    quick_talk.say("oncall", "incident link INC-1 PRB-1")
+    with quick_talk.database.reading() as session:
+        redrawn = {
+            each.subject for each in Records(session).outbox.listed(["pending"]) if each.kind == "card"
+        }
+    assert redrawn == {"INC-1", "PRB-1"}
+
+
+def test_a_problem_is_opened_from_the_card(quick_talk: Talk) -> None:
+    declare(quick_talk)
+    assert "Open a problem" not in labels(card(quick_talk)), "first somebody has it"
+    quick_talk.say("oncall", "incident ack INC-1")
+    asked = quick_talk.say("oncall", button(card(quick_talk), "Open a problem").line)
+    assert asked.form is not None
+    given = {each.key: each.value for each in asked.form.fields}
+    assert (given["service"], given["incidents"]) == ("mail", "INC-1")
+    quick_talk.say("oncall", asked.form.line, **given | {"title": "The mail store fills up"})
+    assert fact(card(quick_talk), "Belongs to") == "PRB-1"
+    assert "Open a problem" not in labels(card(quick_talk))
 
 
 # Waking -------------------------------------------------------------------------------------------
