@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from config.vocabulary import practices
-from handlers import actions, alerts, evidence, guide, people, service_levels, services
+from handlers import actions, alerts, evidence, guide, people, services
 from handlers.changes import approvals as change_approvals
 from handlers.changes import (
     deciding,
@@ -27,6 +27,7 @@ from handlers.problems import known_errors
 from handlers.problems import views as problem_views
 from handlers.problems import work as problem_work
 from handlers.requests import approvals, intake, views, work
+from handlers.service_levels import breaches, keeping, status, why
 
 CAPABILITIES = (
     *(guide, people, services),
@@ -47,7 +48,8 @@ CAPABILITIES = (
     ),
     alerts,
     *(oncall_views, overrides, swaps, handover, waking),
-    *(service_levels, evidence),
+    *(keeping, why, status, breaches),
+    evidence,
 )
 
 

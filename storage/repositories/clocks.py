@@ -1,102 +1,206 @@
-"""The projection of clocks, for lists and figures."""
+"""The projection of clocks, for lists, and the tallies of it, for figures."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, literal, select, text
 from sqlmodel import Session, col
 from sqlmodel import select as select_models
 
-from storage.models.service_levels import ClockRow
+from storage.models.service_levels import ClockRow, Exclusion, TallyRow
 from storage.statements import Prepared
 
 _clock = ClockRow.metadata.tables["clock"]
+_tally = TallyRow.metadata.tables["clock_tally"]
 _NAMES = tuple(each.name for each in _clock.c)
+_KEYS = tuple(each.name for each in _tally.c if each.name != "number")
 # Asked by nearly every command on a ticket.
 _OF = Prepared(select(_clock).where(_clock.c.subject == bindparam("wanted")).order_by(_clock.c.promise))
 _DROP = Prepared(delete(_clock).where(_clock.c.subject == bindparam("wanted")))
 _ADD = Prepared(insert(_clock))
+_COUNT = Prepared(
+    text(
+        "INSERT INTO clock_tally (day, service, team, customer, agreement, kind, goal, outcome, number)"
+        " VALUES (:day, :service, :team, :customer, :agreement, :kind, :goal, :outcome, :more)"
+        " ON CONFLICT (day, service, team, customer, agreement, kind, goal, outcome)"
+        " DO UPDATE SET number = clock_tally.number + :more"
+    )
+)
+_TICKING = ("running", "due soon")
+Tally = Counter[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Whose:
+    """Whose promises are asked about: of a service, a team or a customer; of everybody, where nothing is named."""
+
+    service: str | None = None
+    team: str | None = None
+    customer: str | None = None
+
+    def within(self, table: Any) -> list[ColumnElement[bool]]:
+        """The conditions on a table that has these three columns."""
+        return [
+            table.c[name] == wanted
+            for name in ("service", "team", "customer")
+            if (wanted := getattr(self, name)) is not None
+        ]
+
+
+EVERYBODY = Whose()
 
 
 class Clocks:
-    """Clocks as they stood at the last change of their ticket."""
+    """Clocks as they stood at the last change of their ticket, and how many of them came to what."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._of: dict[str, Sequence[ClockRow]] = {}
+        self._tallied: dict[str, Tally] = {}
 
     def of(self, subject: str) -> Sequence[ClockRow]:
         """The clocks of a ticket; a change to one counts once it is `put`."""
         if subject not in self._of:
-            rows = _OF.rows(self._session, wanted=subject)
-            self._of[subject] = [ClockRow(**dict(zip(_NAMES, row, strict=True))) for row in rows]
+            found = _OF.rows(self._session, wanted=subject)
+            self._remember(subject, [ClockRow(**dict(zip(_NAMES, row, strict=True))) for row in found])
         return self._of[subject]
 
+    def _remember(self, subject: str, rows: Sequence[ClockRow]) -> None:
+        self._of[subject] = rows
+        self._tallied[subject] = Counter(key for row in rows for key in row.tallied())
+
     def put(self, subject: str, rows: Sequence[ClockRow]) -> None:
-        """Replace the clocks of a ticket."""
+        """Replace the clocks of a ticket, and count them where they belong now.
+
+        On PostgreSQL others wait who would change the same tallies: hold the ledger first, as they do.
+        """
         if self.of(subject):
             _DROP.run(self._session, wanted=subject)
         _ADD.run_each(self._session, ({name: getattr(row, name) for name in _NAMES} for row in rows))
-        self._of[subject] = sorted(rows, key=lambda row: row.promise)
+        before = self._tallied[subject]
+        self._remember(subject, sorted(rows, key=lambda row: row.promise))
+        after = self._tallied[subject]
+        changed = [
+            {**dict(zip(_KEYS, key, strict=True)), "more": after[key] - before[key]}
+            for key in sorted({*before, *after}, key=repr)
+            if after[key] != before[key]
+        ]
+        if changed:
+            _COUNT.run_each(self._session, changed)
 
-    def running(
-        self, *, service: str | None = None, team: str | None = None, customer: str | None = None
-    ) -> Sequence[ClockRow]:
-        """Clocks of open tickets that count, the next due first."""
-        query = select_models(ClockRow).where(col(ClockRow.open).is_(True), *_within(service, team, customer))
-        return self._session.exec(query.order_by(col(ClockRow.due_at))).all()
+    # Figures
 
-    def ended(
-        self,
-        since: datetime,
-        until: datetime,
-        *,
-        service: str | None = None,
-        team: str | None = None,
-        customer: str | None = None,
-    ) -> Sequence[ClockRow]:
-        """Clocks that count and were decided in a period: stopped in it, or breached in it and still running."""
-        stopped = (col(ClockRow.stopped_at) >= since) & (col(ClockRow.stopped_at) < until)
-        broken = (
-            col(ClockRow.stopped_at).is_(None)
-            & (col(ClockRow.breached_at) >= since)
-            & (col(ClockRow.breached_at) < until)
+    def decided(
+        self, since: str, until: str, whose: Whose = EVERYBODY, by: Sequence[str] = (), step: int = 10
+    ) -> list[tuple[Any, ...]]:
+        """How many promises came to what, from a day to before another: (day, *by, outcome, number).
+
+        Days are cut to `step` characters: 10 for days, 7 for months, 0 for all in one. `by` are columns.
+        """
+        day = func.substr(_tally.c.day, 1, step) if step else literal("")
+        asked = [day, *(_tally.c[name] for name in by), _tally.c.outcome]
+        query = (
+            select(*asked, func.sum(_tally.c.number))
+            .where(_tally.c.day >= since, _tally.c.day < until, _tally.c.day != "", *whose.within(_tally))
+            .group_by(*asked)
         )
+        return [(*row[:-1], int(row[-1])) for row in self._session.execute(query) if row[-1]]
+
+    def standing(self, whose: Whose = EVERYBODY) -> Counter[str]:
+        """How many open promises stand how, by the state that they were last seen in."""
+        query = (
+            select(_tally.c.outcome, func.sum(_tally.c.number))
+            .where(_tally.c.day == "", *whose.within(_tally))
+            .group_by(_tally.c.outcome)
+        )
+        return Counter({state: int(number) for state, number in self._session.execute(query) if number})
+
+    def unrung(self, now: datetime, whose: Whose = EVERYBODY) -> list[tuple[str, str, str, float, str, int]]:
+        """Promises whose moment has come and that nobody was told of yet.
+
+        Told as (service, agreement, kind, goal, state, number).
+        """
+        asked = (_clock.c.service, _clock.c.agreement, _clock.c.kind, _clock.c.goal, _clock.c.state)
+        query = (
+            select(*asked, func.count())
+            .where(_clock.c.state.in_(_TICKING), _clock.c.due_at <= now, *_counting(), *whose.within(_clock))
+            .group_by(*asked)
+        )
+        return [tuple(row) for row in self._session.execute(query)]
+
+    def next_due(self, now: datetime, whose: Whose = EVERYBODY, at_most: int = 5) -> Sequence[ClockRow]:
+        """The open promises that are due next."""
+        query = select_models(ClockRow).where(col(ClockRow.due_at) > now, *_counting(), *whose.within(_clock))
         return self._session.exec(
-            select_models(ClockRow).where(stopped | broken, *_within(service, team, customer))
+            query.order_by(col(ClockRow.due_at), col(ClockRow.subject)).limit(at_most)
         ).all()
+
+    def recount(self) -> Tally:
+        """The tallies as they follow from every clock: what the kept ones must equal, counted the long way."""
+        found: Tally = Counter()
+        for row in self._session.exec(select_models(ClockRow)):
+            found.update(row.tallied())
+        return found
+
+    def tallies(self) -> Tally:
+        """The tallies as they are kept, without those that came to nothing."""
+        rows = self._session.execute(select(_tally).where(_tally.c.number != 0)).mappings()
+        return Counter({tuple(row[key] for key in _KEYS): row["number"] for row in rows})
+
+    # Lists
 
     def broken(
         self,
         since: datetime,
         until: datetime,
         now: datetime,
-        *,
-        service: str | None = None,
-        team: str | None = None,
-        customer: str | None = None,
-    ) -> Sequence[ClockRow]:
-        """Clocks that count and were breached in a period, the newest breach first.
+        whose: Whose = EVERYBODY,
+        kind: str | None = None,
+        skip: int = 0,
+        at_most: int = 20,
+    ) -> tuple[Sequence[ClockRow], int]:
+        """Promises that were broken in a period, the newest breach first, and how many there are in all.
 
         One whose moment has come counts at once.
         """
         told = (col(ClockRow.breached_at) >= since) & (col(ClockRow.breached_at) < until)
         silent = (
             col(ClockRow.breached_at).is_(None)
-            & col(ClockRow.open).is_(True)
+            & col(ClockRow.open)
+            & col(ClockRow.state).in_(_TICKING)
             & (col(ClockRow.due_at) <= now)
             & (col(ClockRow.due_at) >= since)
             & (col(ClockRow.due_at) < until)
         )
-        rows = self._session.exec(
-            select_models(ClockRow).where(told | silent, *_within(service, team, customer))
-        ).all()
-        return sorted(rows, key=lambda row: row.breached_at or row.due_at or since, reverse=True)
+        only = [col(ClockRow.kind) == kind] if kind else []
+        query = select_models(ClockRow).where(
+            told | silent, col(ClockRow.counted), *only, *whose.within(_clock)
+        )
+        moment = func.coalesce(col(ClockRow.breached_at), col(ClockRow.due_at))
+        page = query.order_by(moment.desc(), col(ClockRow.subject)).offset(skip).limit(at_most)
+        total = self._session.scalar(select(func.count()).select_from(query.subquery())) or 0
+        return self._session.exec(page).all(), int(total)
+
+    # What people agree to leave out
+
+    def exclusions(self, subject: str) -> Sequence[Exclusion]:
+        """What was asked to be left out of the figures on a ticket."""
+        return self._session.exec(select_models(Exclusion).where(col(Exclusion.subject) == subject)).all()
+
+    def ask_to_exclude(self, exclusion: Exclusion) -> None:
+        """Keep what somebody asks for, in place of what was refused earlier."""
+        self._session.merge(exclusion)
+        self._session.flush()
+
+    def save(self) -> None:
+        """Write what was changed on exclusions that were read."""
+        self._session.flush()
 
 
-def _within(service: str | None, team: str | None, customer: str | None) -> list[Any]:
-    asked = ((ClockRow.service, service), (ClockRow.team, team), (ClockRow.customer, customer))
-    return [col(ClockRow.counted), *(col(column) == wanted for column, wanted in asked if wanted)]
+def _counting() -> tuple[ColumnElement[bool], ...]:
+    return (_clock.c.open, _clock.c.counted)

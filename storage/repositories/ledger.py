@@ -81,7 +81,7 @@ class Ledger:
         On PostgreSQL this locks the head until then, and others wait who want to append: call it late.
         Raises NotEvidence for an entry that a record cannot keep.
         """
-        sealed = seal(entries, self._end or self.head(lock=True), self._salts)
+        sealed = seal(entries, self.hold(), self._salts)
         if not sealed.rows:
             return []
         _ADD_ROWS.run_each(self._session, [row._asdict() for row in sealed.rows])
@@ -92,6 +92,12 @@ class Ledger:
         _MOVE_HEAD.run(self._session, size=head.size, hash=head.hash, frontier=frontier)
         self._end = head
         return sealed.records
+
+    def hold(self) -> Head:
+        """Where the ledger ends, kept there until this transaction ends: whoever else would append waits."""
+        if self._end is None:
+            self._end = self.head(lock=True)
+        return self._end
 
     def head(self, lock: bool = False) -> Head:
         """Where the ledger ends now; with `lock`, nobody else moves it before this transaction ends."""

@@ -443,7 +443,7 @@ SITUATIONS: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "change freeze": ((), "the fair end:2h"),
     "change unfreeze": (_FROZEN, "FRZ-1"),
     "sla why": (_OPEN, "REQ-1"),
-    "sla status": (_OPEN, ""),
+    "sla status": (_OPEN, "service-desk"),
     "sla breaches": (_OPEN, ""),
     "alert list": (_FIRING, "all"),
     "alert show": (_FIRING, "ALT-1"),
