@@ -323,15 +323,17 @@ async def _send(interaction: Interaction, pages: Sequence[Page], private: bool) 
         await interaction.edit_original_response(view=render(_IN_THE_ROOM)[0].view(), allowed_mentions=NOBODY)
     elif response.is_done():
         await interaction.edit_original_response(
-            view=first.view(), attachments=first.files(), allowed_mentions=NOBODY
+            view=first.view(), attachments=await first.files(), allowed_mentions=NOBODY
         )
     elif hidden and before is not None and before.flags.ephemeral:
-        await response.edit_message(view=first.view(), attachments=first.files(), allowed_mentions=NOBODY)
+        await response.edit_message(
+            view=first.view(), attachments=await first.files(), allowed_mentions=NOBODY
+        )
     else:
         await response.send_message(
-            view=first.view(), files=first.files(), ephemeral=hidden, allowed_mentions=NOBODY
+            view=first.view(), files=await first.files(), ephemeral=hidden, allowed_mentions=NOBODY
         )
     for page in others:
         await interaction.followup.send(
-            view=page.view(), files=page.files(), ephemeral=hidden, allowed_mentions=NOBODY
+            view=page.view(), files=await page.files(), ephemeral=hidden, allowed_mentions=NOBODY
         )

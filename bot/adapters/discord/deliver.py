@@ -87,7 +87,7 @@ async def send(channel: discord.abc.Messageable, pages: Sequence[Page], key: str
     for number, page in enumerate(pages):
         message = await channel.send(
             view=page.view(mark(key, number)),
-            files=page.files(),
+            files=await page.files(),
             nonce=nonce(key, number),
             allowed_mentions=NOBODY,
         )
@@ -116,7 +116,7 @@ async def _edit(client: discord.Client, delivery: Delivery, pages: Sequence[Page
     try:
         for each, page in zip(ids, pages, strict=False):
             await channel.get_partial_message(each).edit(
-                view=page.view(), attachments=page.files(), allowed_mentions=NOBODY
+                view=page.view(), attachments=await page.files(), allowed_mentions=NOBODY
             )
     except discord.HTTPException as error:
         if error.code not in (limits.EDITED_TOO_OFTEN, limits.UNKNOWN_MESSAGE):

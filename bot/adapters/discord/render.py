@@ -1,7 +1,7 @@
 """From a reply to Discord's components v2: pure, within every limit, and all that people wrote made inert.
 
-A reply becomes one container of texts, tables, button rows and a file; what does not fit into one message
-goes on in the next. Nothing is cut off. Instants are shown by Discord in the reader's own zone.
+A reply becomes one container of texts, tables, pictures, button rows and a file; what does not fit into one message
+goes on in the next. Nothing is cut off in silence. Instants are shown by Discord in the reader's own zone.
 """
 
 from __future__ import annotations
@@ -17,14 +17,33 @@ from typing import Any
 import discord
 from discord import ui
 
+from bot import drawing
 from bot.adapters.discord import limits
 from handlers.errors import HouseFault
-from handlers.messages import Button, Moment, Part, Reply, Style, Table, Tone, Who, flat
+from handlers.messages import (
+    Button,
+    Chart,
+    Gantt,
+    Moment,
+    Part,
+    Reply,
+    RunSheet,
+    SheetStep,
+    StepState,
+    Style,
+    Table,
+    Tone,
+    Who,
+    flat,
+)
 
 LINE_AT_MOST = limits.CUSTOM_ID - len("say99:")
 """The longest command line that a button can carry; the number tells equal buttons of one message apart."""
 QUESTION_MARK = "¶"
 """Stands between a button's line and the question that is asked first."""
+
+STEPS_IN_VIEW = 25
+"""Steps of a run-sheet in a message."""
 
 _CODE_WIDTH = 60  # characters; wider tables wrap in the window and are clearer as a list
 _URL = r"https?://[^\s<>\[\]()|*`~\\\"'“”]+"
@@ -39,6 +58,14 @@ _STARTS = ("-", "#", ">", "+")
 _SYMBOLS = {Tone.GOOD: "✅ ", Tone.WAITING: "⏳ ", Tone.BAD: "⚠️ "}
 _WORDS = {Tone.GOOD: "all well", Tone.WAITING: "waiting", Tone.BAD: "needs attention"}
 _COLOURS = {Tone.GOOD: 0x2E7D32, Tone.WAITING: 0xF9A825, Tone.BAD: 0xC62828}
+_STATES = {
+    StepState.PENDING: "▫️",
+    StepState.READY: "▶️",
+    StepState.DOING: "🔧",
+    StepState.DONE: "✅",
+    StepState.FAILED: "⛔",
+    StepState.SKIPPED: "⏭️",
+}
 _STYLES = {
     Style.PLAIN: discord.ButtonStyle.secondary,
     Style.PRIMARY: discord.ButtonStyle.primary,
@@ -83,23 +110,27 @@ class Page:
         view.stop()
         return view
 
-    def files(self) -> list[discord.File]:
+    async def files(self) -> list[discord.File]:
         """The files to send with it; fresh ones at every call, because sending uses them up."""
-        return [
-            discord.File(BytesIO(block.file[1].encode()), block.file[0])
-            for block in self.blocks
-            if block.file
-        ]
+        found = []
+        for block in self.blocks:
+            if block.file:
+                found.append(discord.File(BytesIO(block.file[1].encode()), block.file[0]))
+            if block.picture:
+                drawn = await drawing.drawn_apart(block.picture)
+                found.append(discord.File(BytesIO(drawn), _picture_name(block.picture)))
+        return found
 
 
 @dataclass(frozen=True)
 class _Block:
-    """One part of a page: a text, a text with a button beside it, a row of buttons, a file, or a rule."""
+    """One part of a page: a text, a text with a button beside it, a row of buttons, a file, a picture, or a rule."""
 
     text: str = ""
     row: tuple[Control, ...] = ()
     beside: Control | None = None
     file: tuple[str, str] | None = None
+    picture: Chart | Gantt | None = None
 
     @property
     def components(self) -> int:
@@ -116,6 +147,10 @@ class _Block:
             return ui.ActionRow(*(each.item() for each in self.row))
         if self.file:
             return ui.File(f"attachment://{self.file[0]}")
+        if self.picture:
+            alt = limits.shortened(STEERING.sub("", self.picture.alt), limits.ALT_TEXT)
+            shown = discord.MediaGalleryItem(f"attachment://{_picture_name(self.picture)}", description=alt)
+            return ui.MediaGallery(shown)
         return ui.Separator()
 
 
@@ -220,6 +255,10 @@ def _blocks(reply: Reply, top: bool) -> Iterator[_Block]:
     yield from texts
     if reply.table:
         yield from _table(reply.table)
+    if reply.sheet:
+        yield from _sheet(reply.sheet)
+    if reply.chart:
+        yield _Block(picture=reply.chart)
     if reply.file:
         yield _Block(file=_file(*reply.file))
     yield from _rows(buttons)
@@ -250,6 +289,36 @@ def _file(name: str, text: str) -> tuple[str, str]:
     if len(text.encode()) > limits.FILE_BYTES:
         raise HouseFault(f"the file “{name}” is larger than the {limits.FILE_BYTES} bytes that Discord takes")
     return re.sub(r"[^A-Za-z0-9._-]", "-", name).strip(".-") or "file.txt", text
+
+
+def _picture_name(picture: Chart | Gantt) -> str:
+    return f"chart-{hashlib.sha256(f'{picture.title} {picture.alt}'.encode()).hexdigest()[:8]}.png"
+
+
+def _sheet(sheet: RunSheet) -> Iterator[_Block]:
+    """Steps by lane, each with its state in a sign and a word; below them their buttons."""
+    brief, left_out = sheet.brief(STEPS_IN_VIEW)
+    said = [f"**{inert(sheet.state)}** · {inert(sheet.progress)}"]
+    if left_out:
+        said.append(f"-# {left_out} steps that are over or not yet due are left out here.")
+    for lane in brief.lanes:
+        said += [f"### {inert(' '.join(lane.name.split()))}"] if lane.name.strip() else []
+        said += [_step(step) for step in lane.steps]
+    yield from (_Block(piece) for piece in split("\n".join(said), limits.MESSAGE_TEXT))
+    buttons = [(step.key, button) for step in brief.steps for button in step.buttons]
+    yield from _rows([replace(control(each), label=f"{key}: {each.label}") for key, each in buttons])
+
+
+def _step(step: SheetStep) -> str:
+    at = step.ended_at or step.started_at or step.planned_at
+    what = "ended" if step.ended_at else "begun" if step.started_at else "planned"
+    said = [
+        f"{_STATES[step.state]} **{inert(step.key)}** {inert(' '.join(step.title.split()))} ({step.state})"
+    ]
+    said += [words(step.owner)] if step.owner else []
+    said += [f"{what} {_part(Moment(moment=at))}"] if at else []
+    said += [" ".join(words(step.note).split())] if step.note else []
+    return " · ".join(said)
 
 
 def _rows(controls: Sequence[Control]) -> Iterator[_Block]:

@@ -29,6 +29,7 @@ from bot.adapters.discord.render import (
 from handlers.errors import HouseFault
 from handlers.messages import Button, Fact, Moment, Part, Reply, Style, Table, Tone, Who
 from tests.harness.discord import plain
+from tests.harness.drawings import TREND, charts, gantt, sheet, sheets
 
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 UNIX = int(AT.timestamp())
@@ -111,13 +112,34 @@ def test_a_section_with_one_button_stands_beside_it():
     assert (section["type"], section["accessory"]["label"]) == (9, "Show")
 
 
-def test_a_file_is_shown_and_sent_under_a_name_that_discord_keeps():
+async def test_a_file_is_shown_and_sent_under_a_name_that_discord_keeps():
     [page] = render(Reply(title="T", file=("../evil name.csv", "a,b")))
-    [file] = page.files()
+    [file] = await page.files()
     assert (file.filename, file.fp.read()) == ("evil-name.csv", b"a,b")
     shown = [each for each in walk_components(page.view().to_components()) if each["type"] == 13]
     assert shown[0]["file"]["url"] == "attachment://evil-name.csv"
-    assert page.files()[0].fp.read() == b"a,b"
+    assert (await page.files())[0].fp.read() == b"a,b"
+
+
+async def test_a_chart_is_a_picture_with_its_words_beside():
+    [page] = render(Reply(title="Status", chart=TREND))
+    [file] = await page.files()
+    [shown] = [each for each in walk_components(page.view().to_components()) if each["type"] == 12]
+    assert shown["items"][0]["media"]["url"] == f"attachment://{file.filename}"
+    assert "lowest 94 % (Sep)" in shown["items"][0]["description"]
+    assert file.fp.read().startswith(b"\x89PNG")
+
+
+def test_a_run_sheet_tells_each_step_by_sign_and_word_with_buttons_that_name_it():
+    reply = Reply(title="DRL-1", sheet=sheet(6, 2))
+    said = texts(reply)
+    assert "2 of 6 done, 1 failed, 1 under way" in said
+    assert "⛔ **s3** Do the thing number 3 (failed) · Olga Call · ended <t:" in said
+    assert "the tape was empty" in said
+    assert [each["label"] for each in buttons(reply)] == ["s5: Done", "s4: Done"]
+    many = Reply(title="DRL-1", sheet=sheet(200, 10))
+    assert len(sent(many)) == 1
+    assert "175 steps that are over or not yet due are left out" in texts(many)
 
 
 def test_a_file_at_the_limit_is_sent_and_one_over_it_is_refused():
@@ -233,6 +255,8 @@ def any_reply(more: st.SearchStrategy[tuple[Reply, ...]]) -> st.SearchStrategy[R
         tone=st.sampled_from(Tone),
         facts=st.lists(st.builds(Fact, label=any_text, value=any_words), max_size=3).map(tuple),
         table=st.none() | any_table,
+        chart=st.none() | charts() | st.just(gantt(12, 3)),
+        sheet=st.none() | sheets(),
         buttons=st.lists(any_button, max_size=8).map(lambda few: few * 3).map(tuple),
         subject=st.none() | st.just("REQ-1"),
         version=st.none() | st.integers(1, 9),
@@ -257,6 +281,9 @@ def test_every_reply_is_one_or_more_messages_that_discord_takes(reply: Reply):
         ids = [each["custom_id"] for each in found if each["type"] == 2]
         assert all(len(each) <= limits.CUSTOM_ID for each in ids)
     wanted = [each for section in (reply, *reply.more) for each in section.buttons]
+    wanted += [
+        b for each in (reply, *reply.more) if each.sheet for step in each.sheet.steps for b in step.buttons
+    ]
     shown = [each for page in pages for each in walk_components(page) if each["type"] == 2]
     assert len(shown) == len(wanted)
 
