@@ -143,6 +143,7 @@ class Declared:
     own_form: bool
     from_message: FromMessage | None
     strangers: bool
+    shows: bool
     run: Callable[[Any, Desk], Outcome | Reply]
     help: str
     example: str
@@ -183,12 +184,14 @@ def command(
     own_form: bool = False,
     from_message: FromMessage | None = None,
     strangers: bool = False,
+    shows: bool = False,
 ) -> Callable[[Run], Run]:
     """Declare a function `(asked, desk) -> Outcome | Reply` as a command. No side effect but the note.
 
     The desk says one that `tends` whenever it starts and whenever it has taken up a policy. One with an
     `own_form` adds questions that only its handler knows, and is therefore asked for drafts of it, too.
-    `strangers` lets those say it, too, whom the policy keeps out because nobody has named them.
+    `strangers` lets those say it, too, whom the policy keeps out because nobody has named them. One whose verb is
+    `show`, or that `shows`, is what a reference alone means, when its first parameter is a reference.
     """
 
     def note(run: Run) -> Run:
@@ -206,6 +209,7 @@ def command(
             own_form=own_form or open_answers is not None,
             from_message=from_message,
             strangers=strangers,
+            shows=shows or name.endswith(" show"),
             run=run,
             help=inspect.getdoc(run) or "",
             example=example[1].strip().rstrip(".") if example else "",
@@ -298,7 +302,7 @@ class Commands:
                 raise HouseFault(f"two commands are called “{declared.name}”")
             self.by_name[declared.name] = declared
             first = next(iter(declared.parameters), None)
-            if declared.verb == "show" and first and isinstance(first.kind, Reference):
+            if declared.shows and first and isinstance(first.kind, Reference):
                 self.shows[first.kind.prefix] = declared.name
         if suggests := function.__dict__.get("__suggests__"):
             self.suggestions[suggests] = function
