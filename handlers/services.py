@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
-from config.policy import Service
+from config.policy import Offering, Service
 from handlers.access import people_in
 from handlers.declare import command
 from handlers.desk import Desk
+from handlers.estates import retired
 from handlers.messages import Button, Part, Reply, Table, Words, counted, facts
 from handlers.parsing import ServiceKey, Text
 from handlers.rules.moments import show_duration
@@ -38,15 +39,16 @@ def list_services(asked: List, desk: Desk) -> Reply:
         for each in desk.policy.services.values()
         if wanted in f"{each.key} {each.name} {each.description}".lower()
     ]
+    gone = retired(desk.records)
     return Reply(
         title=counted(len(found), "service"),
         table=Table(
             columns=("Service", "What it is", "You can ask for"),
             rows=tuple(
                 (
-                    (f"{each.name} (retired)" if _is_retired(desk, each) else each.name,),
+                    (f"{each.name} (retired)" if each.key in gone else each.name,),
                     (each.description,),
-                    (", ".join(_offered(desk, each)) or "—",),
+                    (", ".join(one.name for one in _offered(desk, each)) or "—",),
                 )
                 for each in found
             ),
@@ -59,19 +61,17 @@ def list_services(asked: List, desk: Desk) -> Reply:
     )
 
 
-def _is_retired(desk: Desk, service: Service) -> bool:
-    known = desk.records.changes.service_states().get(service.key)
-    return known is not None and known.state == "retired"
-
-
 def _stands(desk: Desk, service: Service) -> Words:
     """What a change has made of it, and when; nothing, where none has."""
     known = desk.records.changes.service_states().get(service.key)
     return (f"{known.state} by CHG-{known.change}, ", desk.at(known.at) or "") if known else ()
 
 
-def _offered(desk: Desk, service: Service) -> list[str]:
-    return [each.name for each in desk.policy.offerings.values() if each.service == service.key]
+def _offered(desk: Desk, service: Service) -> list[Offering]:
+    """What can be asked for of a service; nothing of one that was retired."""
+    if service.key in retired(desk.records):
+        return []
+    return [each for each in desk.policy.offerings.values() if each.service == service.key]
 
 
 @command("service show", params=Show)
@@ -79,10 +79,9 @@ def show(asked: Show, desk: Desk) -> Reply:
     """See a service: its owner, its team, what it rests on, what can be asked for and what is promised."""
     service = desk.policy.services[asked.service]
     team = desk.policy.teams[service.team]
-    offerings = [each for each in desk.policy.offerings.values() if each.service == service.key]
     mine = [
         each
-        for each in offerings
+        for each in _offered(desk, service)
         if not each.may_ask or desk.asker.key in people_in(each.may_ask, desk.policy)
     ]
     rests_on = ", ".join(desk.policy.services[key].name for key in service.depends_on)

@@ -27,7 +27,7 @@ from bot.tokens import Tokens
 from config.policy import Policy
 from handlers.changes.gate import ask_gate
 from handlers.changes.views import SHOWN
-from handlers.estates import estate_of
+from handlers.estates import estate_of, frozen_between
 from handlers.parsing import reference
 from handlers.rules.moments import NotADate, instant_at, parse_date, show_day
 from handlers.rules.windows import Frozen
@@ -167,18 +167,11 @@ class ChangePages:
         zone = policy.organisation.zone
         start = instant_at(first, time(), zone)
         end = instant_at(first + timedelta(days=days), time(), zone)
-        estate = estate_of(policy)
-        kin = estate.kin([service]) if service else None
+        kin = estate_of(policy).kin([service]) if service else None
         with self._database.reading() as session:
-            changes = Records(session).changes
-            planned = changes.calendar(SHOWN, start, end, kin)
-            declared = changes.freezes(start, end)
-        if kin is None:
-            return planned, [*estate.all_frozen(start, end), *declared]
-        return planned, [
-            *estate.frozen(kin, start, end),
-            *(each for each in declared if estate.touches(each, kin)),
-        ]
+            records = Records(session)
+            planned = records.changes.calendar(SHOWN, start, end, kin)
+            return planned, frozen_between(policy, records, start, end, kin)
 
     def draw(
         self,

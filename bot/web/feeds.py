@@ -28,7 +28,7 @@ from starlette.routing import BaseRoute, Route
 from bot.tokens import Tokens
 from config.policy import Policy
 from handlers.changes.views import SHOWN
-from handlers.estates import estate_of
+from handlers.estates import estate_of, frozen_between
 from handlers.oncall.shared import covers
 from handlers.rules.rotation import Cover
 from handlers.rules.windows import Frozen
@@ -119,23 +119,18 @@ class Feeds:
         """Changes and freezes, of a service with all that it touches, or of every service."""
         start, end = today - BACK, today + AHEAD
         service = policy.services.get(name)
-        estate = estate_of(policy)
-        kin = estate.kin([name]) if service else None
+        kin = estate_of(policy).kin([name]) if service else None
         with self._database.reading() as session:
-            changes = Records(session).changes
-            planned = changes.calendar(SHOWN, start, end, kin)
-            declared = changes.freezes(start, end)
-        frozen = [
-            *(estate.all_frozen(start, end) if kin is None else estate.frozen(kin, start, end)),
-            *declared,
-        ]
+            records = Records(session)
+            planned = records.changes.calendar(SHOWN, start, end, kin)
+            frozen = frozen_between(policy, records, start, end, kin)
         calendar = _calendar(f"Changes: {service.name}" if service else "Changes")
         for each in planned:
             calendar.add_component(self._change(policy, each))
         for span in frozen:
-            if kin is None or estate.touches(span, kin):
-                calendar.add_component(self._frozen(policy, span))
-        return calendar.to_ical()
+            calendar.add_component(self._frozen(policy, span))
+        drawn: bytes = calendar.to_ical()
+        return drawn
 
     def _change(self, policy: Policy, planned: Planned) -> Event:
         names = ", ".join(policy.services[key].name for key in planned.services if key in policy.services)

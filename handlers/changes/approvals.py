@@ -24,15 +24,16 @@ from storage.models.changes import Change, ChangeVote
 _DONE = {Says.APPROVE: "agree to", Says.OBJECT: "object to", Says.ABSTAIN: "abstain from"}
 
 
+_Seen = Annotated[int | None, WholeNumber(1, 10_000), Manner.BY_NAME, Manner.UNASKED, "The edition you saw"]
+
+
 @dataclass(frozen=True)
 class Approve:
     """For example: change approve CHG-7"""
 
     change: ChangeRef
     because: Annotated[Text | None, "If you want to say why"] = None
-    seen: Annotated[
-        int | None, WholeNumber(1, 10_000), Manner.BY_NAME, Manner.UNASKED, "The edition you saw"
-    ] = None
+    seen: _Seen = None
 
 
 @dataclass(frozen=True)
@@ -40,21 +41,13 @@ class Object:
     """For example: change object CHG-7 the back-out takes longer than the window"""
 
     change: ChangeRef
-    because: Annotated[Text, "What speaks against it; they read this"]
-    seen: Annotated[
-        int | None, WholeNumber(1, 10_000), Manner.BY_NAME, Manner.UNASKED, "The edition you saw"
-    ] = None
+    because: Annotated[Text, "Why; those whose change it is read this"]
+    seen: _Seen = None
 
 
 @dataclass(frozen=True)
-class Abstain:
+class Abstain(Object):
     """For example: change abstain CHG-7 I do not know this service"""
-
-    change: ChangeRef
-    because: Annotated[Text, "Why you do not decide"]
-    seen: Annotated[
-        int | None, WholeNumber(1, 10_000), Manner.BY_NAME, Manner.UNASKED, "The edition you saw"
-    ] = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ itself after each vote and when the time is over. So two last votes at once have
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -29,7 +29,7 @@ from handlers.declare import Change as Record
 from handlers.declare import Due, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NotAllowed
-from handlers.messages import Button, Kind, Notice, Reply, Style, Words, facts
+from handlers.messages import Button, Kind, Notice, Part, Reply, Style, Words, facts
 from handlers.rules.approval import Verdict
 from handlers.rules.workflow import ChangeState
 from storage.models.changes import Change
@@ -146,17 +146,8 @@ def _passed(desk: Desk, change: Change, told: dict[str, object], why: str = "") 
     before = move(change, desk, ChangeState.APPROVED)
     step = Step(f"{change.ref} is approved")
     step.records.append(record(change, "approved", before, told))
-    schedule = Button(label="Schedule", line=f"change schedule {change.ref}", style=Style.PRIMARY)
     text = f"{why.capitalize()}." if why else "Schedule it to see what else takes place then."
-    step.notices += tell(
-        desk,
-        change,
-        _who_did_not_see(change, told),
-        step.title,
-        text=text,
-        buttons=(schedule,),
-        while_in=(ChangeState.APPROVED,),
-    )
+    step.notices += _tell_planners(desk, change, told, step.title, text, "schedule")
     return step
 
 
@@ -171,7 +162,6 @@ def _broken(desk: Desk, change: Change, told: dict[str, object]) -> Step:
     step = Step(f"The glass is broken for {change.ref}")
     until = {"until": change.ends_at.isoformat(), "review_by": change.review_by.isoformat()}
     step.records.append(record(change, "glass_broken", before, {**told, **until}))
-    start = Button(label="Start", line=f"change start {change.ref}", style=Style.PRIMARY)
     text = (
         "It may be made until ",
         desk.at(change.ends_at) or "",
@@ -179,15 +169,7 @@ def _broken(desk: Desk, change: Change, told: dict[str, object]) -> Step:
         desk.at(change.review_by) or "",
         ".",
     )
-    step.notices += tell(
-        desk,
-        change,
-        _who_did_not_see(change, told),
-        step.title,
-        text=text,
-        buttons=(start,),
-        while_in=(ChangeState.SCHEDULED,),
-    )
+    step.notices += _tell_planners(desk, change, told, step.title, text, "start")
     step.notices += in_thread(change, step.title, text=text)
     step.due += [
         Due(f"{change.ref}/window", change.ref, change.ends_at, f"change overrun {change.ref}"),
@@ -196,9 +178,13 @@ def _broken(desk: Desk, change: Change, told: dict[str, object]) -> Step:
     return step
 
 
-def _who_did_not_see(change: Change, told: Mapping[str, object]) -> list[str]:
-    """Those whose change it is; where nobody had to vote, the requester has seen it at once."""
-    return [person for person in planners(change) if "by" not in told or person != change.requester]
+def _tell_planners(
+    desk: Desk, change: Change, told: Mapping[str, object], title: str, text: Iterable[Part] | str, verb: str
+) -> list[Notice]:
+    """Tell those whose change it is what they may do next; where nobody had to vote, the requester has seen it."""
+    people = [person for person in planners(change) if "by" not in told or person != change.requester]
+    then = Button(label=verb.capitalize(), line=f"change {verb} {change.ref}", style=Style.PRIMARY)
+    return tell(desk, change, people, title, text=text, buttons=(then,), while_in=(change.state,))
 
 
 # Asking -------------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from config.policy import ChangeKind, Policy
-from handlers.estates import estate_of
-from handlers.rules.windows import AHEAD, Conflict, Frozen, Kind, next_free
+from handlers.estates import frozen_between
+from handlers.rules.windows import AHEAD, Conflict, Kind, next_free
 from handlers.rules.workflow import ChangeState
 from storage.models.changes import Change
 from storage.unit_of_work import Records
@@ -42,7 +42,7 @@ def ask_gate(
     named = [each for each in made if change in (None, each.ref)]
     open_ones = [each for each in named if each.ends_at is not None and now < each.ends_at]
     broken = [each for each in open_ones if each.kind == ChangeKind.EMERGENCY]
-    frozen = _frozen(policy, records, service, now, now + _MOMENT)
+    frozen = frozen_between(policy, records, now, now + _MOMENT, [service])
     if broken:
         return _allowed(broken[0], "an emergency")
     if frozen:
@@ -69,16 +69,7 @@ def _allowed(change: Change, how: str) -> Answer:
     return Answer(True, f"{change.ref} is {how}: {change.title}", change.ref, change.ends_at)
 
 
-def _frozen(policy: Policy, records: Records, service: str, start: datetime, end: datetime) -> list[Frozen]:
-    estate = estate_of(policy)
-    declared = records.changes.freezes(start, end)
-    return [
-        *estate.frozen([service], start, end),
-        *(each for each in declared if estate.touches(each, [service])),
-    ]
-
-
 def _free_from(policy: Policy, records: Records, service: str, now: datetime) -> datetime | None:
-    found = _frozen(policy, records, service, now, now + AHEAD + _MOMENT)
+    found = frozen_between(policy, records, now, now + AHEAD + _MOMENT, [service])
     in_the_way = [Conflict(Kind.FREEZE, each.ref, each.name, each.start, each.end) for each in found]
     return next_free(in_the_way, _MOMENT, now)

@@ -32,7 +32,9 @@ from handlers.changes.content import (
 from handlers.changes.deciding import Step, open_ballot, standing
 from handlers.changes.shared import (
     PREFIX,
+    Begins,
     ChangeRef,
+    Ends,
     Services,
     done,
     find,
@@ -43,19 +45,18 @@ from handlers.changes.shared import (
     to_plan,
 )
 from handlers.changes.telling import in_thread, planners, tell
-from handlers.changes.windowing import at_words, past, read_window, span_of
+from handlers.changes.windowing import as_content, at_words, past, read_window, span_of
 from handlers.declare import Change as Record
 from handlers.declare import Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NeedsForm, NotAllowed, WrongState
 from handlers.messages import Card, Form, FormField, Reply, Tone, counted
-from handlers.parsing import Answers, Free, Line, Manner, Named, PersonRef, Text, WholeNumber
+from handlers.parsing import Answers, Line, Manner, Named, PersonRef, Text, WholeNumber
 from handlers.rules.risk import Risk, rate
 from handlers.rules.votes import Content
 from handlers.rules.workflow import ChangeState
 from storage.models.changes import Change
 
-_WHEN = Free(at_most=60, takes_rest=False)
 _FIXED = ("plan", "test", "backout", "services", "risk", "title")
 """What a standard change's template has settled."""
 
@@ -66,8 +67,8 @@ class Propose:
 
     title: Annotated[Line, "What is to become otherwise, in a few words"]
     service: Annotated[Services | None, Manner.BY_NAME, "Which services, as mail, vpn"] = None
-    start: Annotated[str | None, _WHEN, Manner.BY_NAME, "When it begins, as sat 22:00"] = None
-    end: Annotated[str | None, _WHEN, Manner.BY_NAME, "How long it takes, or when it ends: 2h, 23:00"] = None
+    start: Begins = None
+    end: Ends = None
     because: Annotated[Text | None, Manner.BY_NAME, "Why, and what it is good for"] = None
     plan: Annotated[Text | None, Manner.BY_NAME, "What is done, step by step"] = None
     test: Annotated[Text | None, Manner.BY_NAME, "How one sees that it works"] = None
@@ -85,8 +86,8 @@ class Edit:
     change: ChangeRef
     title: Annotated[Line | None, Manner.BY_NAME, "What is to become otherwise, in a few words"] = None
     service: Annotated[Services | None, Manner.BY_NAME, "Which services, as mail, vpn"] = None
-    start: Annotated[str | None, _WHEN, Manner.BY_NAME, "When it begins, as sat 22:00"] = None
-    end: Annotated[str | None, _WHEN, Manner.BY_NAME, "How long it takes, or when it ends: 2h, 23:00"] = None
+    start: Begins = None
+    end: Ends = None
     because: Annotated[Text | None, Manner.BY_NAME, "Why, and what it is good for"] = None
     plan: Annotated[Text | None, Manner.BY_NAME, "What is done, step by step"] = None
     test: Annotated[Text | None, Manner.BY_NAME, "How one sees that it works"] = None
@@ -145,8 +146,7 @@ def propose(asked: Propose, desk: Desk) -> Outcome:
     content: dict[str, Any] = {
         "title": asked.title,
         "services": sorted(template.services if template else services),
-        "start": window[0].isoformat() if window else None,
-        "end": window[1].isoformat() if window else None,
+        **as_content(window),
         "because": asked.because or "",
         "plan": template.plan if template else asked.plan or "",
         "test": template.test if template else asked.test or "",
@@ -280,8 +280,7 @@ def _said_anew(desk: Desk, change: Change, asked: Edit) -> dict[str, Any]:
     said: dict[str, Any] = {
         "title": asked.title,
         "services": sorted(asked.service) if asked.service else None,
-        "start": window[0].isoformat() if window else None,
-        "end": window[1].isoformat() if window else None,
+        **as_content(window),
         "because": asked.because,
         "plan": asked.plan,
         "test": asked.test,

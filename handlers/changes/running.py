@@ -10,14 +10,14 @@ from config.policy import ChangeKind
 from handlers.changes.content import place, rules_of, window_of
 from handlers.changes.deciding import first_that_fails
 from handlers.changes.scheduling import accepted_with, refused_for
-from handlers.changes.shared import ChangeRef, done, find, hold_gate, move, record, to_make
+from handlers.changes.shared import Accepting, Anyway, ChangeRef, done, find, hold_gate, move, record, to_make
 from handlers.changes.telling import in_thread, planners, tell
 from handlers.changes.windowing import conflicts_of
 from handlers.declare import Due, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, WrongState
 from handlers.messages import Button, Kind, Reply, Style, Tone, Words, facts
-from handlers.parsing import Choice, Manner, Text, Word
+from handlers.parsing import Choice, Text
 from handlers.rules import windows
 from handlers.rules.moments import show_duration
 from handlers.rules.workflow import ChangeState
@@ -34,10 +34,8 @@ class Start:
     """For example: change start CHG-7"""
 
     change: ChangeRef
-    anyway: Annotated[Word | None, Manner.BY_NAME, Manner.UNASKED, "The conflicts that were shown to you"] = (
-        None
-    )
-    because: Annotated[Text | None, Manner.BY_NAME, "Why what is in the way may be accepted"] = None
+    anyway: Anyway = None
+    because: Accepting = None
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
 
 from config.policy import ChangeKind
 from handlers.changes.content import content_of, place, window_words
 from handlers.changes.planning import at_once, rewrite
-from handlers.changes.shared import ChangeRef, done, find, hold_gate, move, record, to_plan
+from handlers.changes.shared import (
+    Accepting,
+    Anyway,
+    Begins,
+    ChangeRef,
+    Ends,
+    done,
+    find,
+    hold_gate,
+    move,
+    record,
+    to_plan,
+)
 from handlers.changes.telling import in_thread, planners, tell
 from handlers.changes.windowing import (
+    as_content,
     conflicts_of,
     digest,
     free_window,
@@ -25,7 +37,6 @@ from handlers.declare import Due, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import WrongState
 from handlers.messages import Button, Kind, Reply, Style, facts
-from handlers.parsing import Free, Manner, Text, Word
 from handlers.rules import windows
 from handlers.rules.windows import Conflict
 from handlers.rules.workflow import ChangeState
@@ -34,20 +45,16 @@ from storage.models.changes import Change
 SOON = timedelta(minutes=15)
 """So long before a window opens, whoever makes the change hears of it."""
 
-_WHEN = Free(at_most=60, takes_rest=False)
-
 
 @dataclass(frozen=True)
 class Schedule:
     """For example: change schedule CHG-7"""
 
     change: ChangeRef
-    start: Annotated[str | None, _WHEN, Manner.BY_NAME, "When it begins, if not as approved"] = None
-    end: Annotated[str | None, _WHEN, Manner.BY_NAME, "How long it takes, or when it ends"] = None
-    anyway: Annotated[Word | None, Manner.BY_NAME, Manner.UNASKED, "The conflicts that were shown to you"] = (
-        None
-    )
-    because: Annotated[Text | None, Manner.BY_NAME, "Why what is in the way may be accepted"] = None
+    start: Begins = None
+    end: Ends = None
+    anyway: Anyway = None
+    because: Accepting = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ def schedule(asked: Schedule, desk: Desk) -> Outcome:
         raise desk.ask({"start": "When does it begin?"})
     if window[0] < desk.now.replace(microsecond=0):
         raise past(desk, content["services"], window[1] - window[0])
-    said = {**content, "start": window[0].isoformat(), "end": window[1].isoformat()}
+    said = {**content, **as_content(window)}
     if change.kind == ChangeKind.NORMAL and said != content:
         return rewrite(desk, change, said)  # another window than the one that was approved
     found = conflicts_of(desk, change, *window)
@@ -97,11 +104,7 @@ def schedule(asked: Schedule, desk: Desk) -> Outcome:
     before = move(change, desk, ChangeState.SCHEDULED)
     change.accepted = accepted_with(change, found)
     place(desk, change)
-    told = {
-        "start": window[0].isoformat(),
-        "end": window[1].isoformat(),
-        "accepted": sorted({each.key for each in found}),
-    }
+    told = {**as_content(window), "accepted": sorted({each.key for each in found})}
     scheduled = record(change, "scheduled", before, told, {"because": asked.because})
     title = f"{change.ref} is scheduled"
     text = window_words(desk, *window)

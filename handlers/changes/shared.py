@@ -15,7 +15,7 @@ from handlers.declare import Due, Outcome
 from handlers.desk import Desk
 from handlers.errors import BadValue, NotAllowed, NotFound
 from handlers.messages import Button, Card, FieldInput, Notice, Option, Part, Tone
-from handlers.parsing import Named, Reading, Reference
+from handlers.parsing import Free, Manner, Named, Reading, Reference, Text, Word
 from handlers.rules.workflow import ChangeState, require_move
 from storage.models.changes import Change
 
@@ -51,6 +51,12 @@ class ServicesKind:
 
 
 Services = Annotated[tuple[str, ...], ServicesKind()]
+
+_WHEN = Free(at_most=60, takes_rest=False)
+Begins = Annotated[str | None, _WHEN, Manner.BY_NAME, "When it begins, as sat 22:00"]
+Ends = Annotated[str | None, _WHEN, Manner.BY_NAME, "How long it takes, or when it ends: 2h, 23:00"]
+Anyway = Annotated[Word | None, Manner.BY_NAME, Manner.UNASKED, "The conflicts that were shown to you"]
+Accepting = Annotated[Text | None, Manner.BY_NAME, "Why what is in the way may be accepted"]
 
 
 def works(person: Person) -> bool:

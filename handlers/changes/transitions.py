@@ -16,19 +16,19 @@ from handlers.access import who_may
 from handlers.changes.content import content_of, rules_of, service_names
 from handlers.changes.deciding import Step
 from handlers.changes.planning import begin, created, requested_record
-from handlers.changes.shared import ChangeRef, Services, done, find, move, record, require_works
+from handlers.changes.shared import Begins, ChangeRef, Ends, Services, done, find, move, record, require_works
 from handlers.changes.telling import in_thread, tell
-from handlers.changes.windowing import read_window
+from handlers.changes.windowing import as_content, read_window
 from handlers.declare import Change as Record
 from handlers.declare import Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, WrongState
+from handlers.estates import retired
 from handlers.messages import Button, Notice, Reply, Style, ToRoom
-from handlers.parsing import Free, Line, Manner, ServiceKey, Text, quoted
+from handlers.parsing import Line, Manner, ServiceKey, Text, quoted
 from handlers.rules.workflow import ChangeState, require_move
 from storage.models.changes import Change
 
-_WHEN = Free(at_most=60, takes_rest=False)
 _ANSWERS = frozenset({Role.OWNER, Role.MANAGER})
 _GOOD = ("successful", "with-issues")
 _TITLES = {"propose": "Introduce", "publish": "Publish", "change": "Change", "retire": "Retire"}
@@ -47,8 +47,8 @@ class ProposeService:
     plan: Annotated[Text, Manner.BY_NAME, "How it comes into being"]
     test: Annotated[Text, Manner.BY_NAME, "How one sees that it serves"]
     backout: Annotated[Text, Manner.BY_NAME, "What is done if it does not"]
-    start: Annotated[str | None, _WHEN, Manner.BY_NAME, "When that begins, as sat 22:00"] = None
-    end: Annotated[str | None, _WHEN, Manner.BY_NAME, "How long it takes, or when it ends: 2h, 23:00"] = None
+    start: Begins = None
+    end: Ends = None
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Transition:
     plan: Annotated[Text, Manner.BY_NAME, "What is done, step by step; how people are told and taught"]
     test: Annotated[Text, Manner.BY_NAME, "How one sees that it serves"]
     backout: Annotated[Text, Manner.BY_NAME, "How it is undone if it does not"]
-    start: Annotated[str | None, _WHEN, Manner.BY_NAME, "When that begins, as sat 22:00"] = None
-    end: Annotated[str | None, _WHEN, Manner.BY_NAME, "How long it takes, or when it ends: 2h, 23:00"] = None
+    start: Begins = None
+    end: Ends = None
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,8 @@ def _of_service(desk: Desk, asked: Transition, transition: str) -> Outcome:
             f"You cannot {transition} {service.name}.",
             f"{owner} or {who_may(Role.MANAGER, desk.policy)} can.",
         )
-    known = desk.records.changes.service_states().get(service.key)
-    if known is not None and known.state == "retired":
-        raise WrongState(f"{service.name} was retired by CHG-{known.change}.", subject=f"CHG-{known.change}")
+    if by := retired(desk.records).get(service.key):
+        raise WrongState(f"{service.name} was retired by {by}.", subject=by)
     return _open(desk, asked, transition, f"{_TITLES[transition]} {service.name}", (service.key,))
 
 
@@ -144,8 +143,7 @@ def _open(
     content: dict[str, Any] = {
         "title": title,
         "services": sorted(services),
-        "start": window[0].isoformat() if window else None,
-        "end": window[1].isoformat() if window else None,
+        **as_content(window),
         "because": asked.because,
         "plan": asked.plan,
         "test": asked.test,

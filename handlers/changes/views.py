@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import time, timedelta
 from statistics import median
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from handlers.changes.shared import PREFIX, ChangeRef, Services, find, plans, re
 from handlers.declare import Standing, command, decisions, subject, suggestions
 from handlers.desk import Desk
 from handlers.errors import BadValue
-from handlers.estates import estate_of
+from handlers.estates import estate_of, frozen_between
 from handlers.listing import PAGE, heading, skipped, turning
 from handlers.messages import Button, Option, Reply, Table, Tone, Words, counted, facts
 from handlers.parsing import Choice, Day, Manner, Text, WholeNumber, Word
@@ -181,7 +181,10 @@ def calendar(asked: Calendar, desk: Desk) -> Reply:
     rows = sorted(
         [
             *((each.starts_at, _planned_row(desk, each)) for each in planned),
-            *((each.start, _frozen_row(desk, each)) for each in frozen_in(desk, start, end, concerned)),
+            *(
+                (each.start, _frozen_row(desk, each))
+                for each in frozen_between(desk.policy, desk.records, start, end, concerned)
+            ),
         ],
         key=lambda row: row[0],
     )
@@ -207,16 +210,6 @@ def calendar(asked: Calendar, desk: Desk) -> Reply:
             Button(label="Later", line=f"change calendar {last.isoformat()} {turn}"),
         ),
     )
-
-
-def frozen_in(desk: Desk, start: datetime, end: datetime, services: Iterable[str] | None) -> list[Frozen]:
-    """The freezes that touch a span, of some services or all: the policy's own and those that were declared."""
-    estate = estate_of(desk.policy)
-    declared = desk.records.changes.freezes(start, end)
-    if services is None:
-        return [*estate.all_frozen(start, end), *declared]
-    wanted = list(services)
-    return [*estate.frozen(wanted, start, end), *(each for each in declared if estate.touches(each, wanted))]
 
 
 def _planned_row(desk: Desk, planned: Planned) -> tuple[Words, ...]:

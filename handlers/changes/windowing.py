@@ -128,10 +128,14 @@ def in_the_way(
 ) -> list[Conflict]:
     """Everything that stands in the way of changing these services in `[start, end)`, the earliest first."""
     estate = estate_of(desk.policy)
+    kin = estate.kin(services)
     return windows.conflicts(
         estate,
         Booking(ref, "", tuple(services), person, start, end),
-        desk.records.changes.bookings(estate.kin(services), person, start, end),
+        [
+            *desk.records.changes.bookings(kin, person, start, end),
+            *desk.records.continuity.drills_between(kin, start, end),
+        ],
         desk.records.changes.freezes(start, end),
         lambda service, first, last: _uncovered(desk, service, first, last),
         list(_away(desk, person)),
@@ -265,6 +269,12 @@ def in_words(found: Sequence[Conflict]) -> str:
 def exact(at: datetime) -> str:
     """An instant as one word of a line, the same for everybody who clicks it."""
     return quoted(f"{at:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def as_content(window: Span | None) -> dict[str, str | None]:
+    """A window as a content holds it."""
+    start, end = window or (None, None)
+    return {"start": start.isoformat() if start else None, "end": end.isoformat() if end else None}
 
 
 def span_of(content: Mapping[str, Any]) -> tuple[datetime, datetime] | None:

@@ -15,7 +15,8 @@ from handlers import definitions, questions
 from handlers.access import people_in
 from handlers.declare import FromMessage, Outcome, command
 from handlers.desk import Desk
-from handlers.errors import NeedsForm, NotAllowed
+from handlers.errors import NeedsForm, NotAllowed, WrongState
+from handlers.estates import retired
 from handlers.messages import Card, FieldInput, Form, FormField, Option, Reply, facts
 from handlers.parsing import Answers, Choice, Manner, Named, Text, Word
 from handlers.requests.approvals import ask_stage
@@ -65,6 +66,7 @@ def new(asked: New, desk: Desk) -> Outcome:
     if key is None:
         raise NeedsForm(_form(desk, None, {}, {}))
     offering = desk.policy.offerings[key]
+    _require_offered(desk, offering)
     if not _may_ask(desk, offering):
         allowed = ", ".join(
             desk.directory.name(person) for person in people_in(offering.may_ask, desk.policy)
@@ -90,10 +92,22 @@ def _file_held(desk: Desk, held: Held) -> Outcome:
     offering = desk.policy.offerings.get(held.offering)
     if offering is None:
         raise NeedsForm(_form(desk, None, {}, {}))
+    _require_offered(desk, offering)
     good, problems = questions.check(offering.fields, held.answers, desk.reading())
     if problems:
         raise NeedsForm(_form(desk, offering, held.answers, problems), problems)
     return _file(desk, offering, good, held.source)
+
+
+def _require_offered(desk: Desk, offering: Offering) -> None:
+    """Raise WrongState for what belongs to a service that was retired."""
+    if by := retired(desk.records).get(offering.service):
+        name = desk.policy.services[offering.service].name
+        raise WrongState(
+            f"{offering.name} is no longer offered: {name} was retired.",
+            "Type `request new` to see what is.",
+            by,
+        )
 
 
 def _may_ask(desk: Desk, offering: Offering) -> bool:
@@ -119,7 +133,10 @@ def _form(
     problems: Mapping[str, str],
     open_ones: Sequence[Request] = (),
 ) -> Form:
-    choices = [each for each in desk.policy.offerings.values() if _may_ask(desk, each)]
+    gone = retired(desk.records)
+    choices = [
+        each for each in desk.policy.offerings.values() if _may_ask(desk, each) and each.service not in gone
+    ]
     what = FormField(
         key="offering",
         label="What do you need?",

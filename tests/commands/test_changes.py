@@ -1140,7 +1140,14 @@ def test_what_rests_on_a_retired_service_becomes_actions_for_those_who_answer_fo
     assert [row[1] for row in rows(talk.say("owner", "action list all"))] == [
         "Take “VPN access” out of the catalogue"
     ]
-    assert "VPN (retired)" in [row[0] for row in rows(talk.say("staff", "service list"))]
+    assert ["VPN (retired)", "—"] in [[row[0], row[2]] for row in rows(talk.say("staff", "service list"))]
+    assert (
+        talk.say("staff", "request new vpn-access abroad:no").title
+        == "VPN access is no longer offered: VPN was retired."
+    )
+    form = talk.say("staff", "request new").form
+    assert form is not None
+    assert "vpn-access" not in [each.value for each in form.fields[0].options]
     again = talk.say("owner", f"service retire vpn because:x {TEXTS}")
     assert again.title == f"VPN was retired by {ref}."
 
