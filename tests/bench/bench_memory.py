@@ -30,7 +30,11 @@ async def measure(**more: str) -> float:
         desk = str(Path(sys.executable).parent / "deskbell")
         environment = {**os.environ, **settings}
         # As a release does: whoever migrates carries Alembic from then on.
-        await (await asyncio.create_subprocess_exec(desk, "migrate", env=environment)).wait()
+        await (
+            await asyncio.create_subprocess_exec(
+                desk, "migrate", env=environment, stdout=asyncio.subprocess.DEVNULL
+            )
+        ).wait()
         process = await asyncio.create_subprocess_exec(
             desk, "serve", env=environment, stderr=asyncio.subprocess.DEVNULL
         )
