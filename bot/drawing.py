@@ -30,6 +30,22 @@ SERIES = ("#0072b2", "#c04f00", "#007a5a", "#a8437f", "#7d5c00", "#5a5fc7")
 INK, QUIET, FAINT, GROUND = "#1d2126", "#59616b", "#d3d8de", "#ffffff"
 PLANNED, BAD, PAUSED = "#8d97a3", "#b3261e", "#eceff2"
 
+DARK: Mapping[str, str] = {
+    "--series-1": "#58b0ea",
+    "--series-2": "#f2935c",
+    "--series-3": "#46c79b",
+    "--series-4": "#e08fc0",
+    "--series-5": "#d9b45a",
+    "--series-6": "#a5a9f5",
+    "--ink": "#e8e6e1",
+    "--quiet": "#a8b0b7",
+    "--faint": "#343b42",
+    "--planned": "#8a949e",
+    "--bad": "#ff8a7a",
+    "--paused": "#2a3036",
+}
+"""The same on a dark ground."""
+
 ROWS_AT_MOST = 40
 """Steps that have a row of their own in a time line; more share the row of their lane."""
 
@@ -76,6 +92,15 @@ def svg(drawing: Chart | Gantt) -> str:
     return head + _DECIMALS.sub(r"\1", drawn[size.end() :])
 
 
+def svg_file(drawing: Chart | Gantt) -> str:
+    """The same picture as a file of its own, which knows its colours in light and in dark."""
+    light = ";".join(f"{name}:{colour}" for colour, name in _VARIABLES.items())
+    dark = ";".join(f"{name}:{colour}" for name, colour in DARK.items())
+    style = f"<style>:root{{{light}}}@media(prefers-color-scheme:dark){{:root{{{dark}}}}}</style>"
+    head, end, rest = svg(drawing).partition(">")
+    return head + end + style + rest
+
+
 def png(drawing: Chart | Gantt) -> bytes:
     """A picture for a chat, on a light ground, twice as fine as it is shown."""
     import vl_convert
@@ -90,6 +115,11 @@ def png(drawing: Chart | Gantt) -> bytes:
 async def drawn_apart(drawing: Chart | Gantt) -> bytes:
     """A PNG, drawn in a thread, so that nobody else waits for it."""
     return await anyio.to_thread.run_sync(png, drawing)
+
+
+async def file_drawn_apart(drawing: Chart | Gantt) -> str:
+    """An SVG file, drawn likewise."""
+    return await anyio.to_thread.run_sync(svg_file, drawing)
 
 
 def spec(drawing: Chart | Gantt) -> Spec:

@@ -28,6 +28,7 @@ from starlette.responses import (
 )
 from starlette.routing import BaseRoute, Route
 
+from bot import drawing
 from bot.adapters.console import deliver as delivering
 from bot.adapters.console import guard, inbound, pages, render
 from bot.adapters.console.completion import complete
@@ -36,7 +37,7 @@ from bot.adapters.port import Adapter, Delivered, Delivery, Ear, Result
 from bot.clock import Clock
 from config.policy import Policy
 from handlers.errors import DeskError
-from handlers.messages import Command, Form
+from handlers.messages import Command, Form, Reply
 from handlers.parsing import LINE_AT_MOST
 from storage.database import Database, StoreUnavailable
 from storage.repositories.console import DESK, Console, Message, Writing
@@ -104,6 +105,7 @@ class ConsoleAdapter(Adapter):
             self._route(f"{me}/-/live", self._live),
             self._route(f"{me}/-/complete", self._complete),
             self._route(f"{me}/-/file/{{id:int}}/{{section:int}}", self._file),
+            self._route(f"{me}/-/chart/{{id:int}}/{{section:int}}.svg", self._chart),
             self._route(f"{me}/-/say", self._say, "POST"),
             self._route(f"{me}/-/draft", self._draft, "POST"),
             self._route(me, self._first_room),
@@ -216,12 +218,23 @@ class ConsoleAdapter(Adapter):
         response.set_cookie(_PERSON_COOKIE, reader.key, httponly=True, samesite="strict", max_age=90 * 86400)
         return response
 
-    async def _file(self, request: Request) -> Response:
+    async def _section(self, request: Request) -> Reply | None:
+        """The part of a message that an address names."""
         reader = self._reader(request)
         message = await self._visible(reader, request.path_params["id"])
         found = render.sections(render.reply_of(message.reply)) if message and message.reply else []
-        section = request.path_params["section"]
-        file = found[section].file if section < len(found) else None
+        number = request.path_params["section"]
+        return found[number] if number < len(found) else None
+
+    async def _chart(self, request: Request) -> Response:
+        section = await self._section(request)
+        if section is None or section.chart is None:
+            raise HTTPException(404, "There is no such picture.")
+        return Response(await drawing.file_drawn_apart(section.chart), media_type="image/svg+xml")
+
+    async def _file(self, request: Request) -> Response:
+        section = await self._section(request)
+        file = section.file if section else None
         if file is None:
             raise HTTPException(404, "There is no such file.")
         disposition = f"attachment; filename*=UTF-8''{quote(file[0], safe='')}"

@@ -15,7 +15,7 @@ from bot.adapters.console import render
 from bot.adapters.console.inbound import is_command
 from config.policy import Policy, Role
 from handlers.access import roles_of
-from handlers.messages import Place, Reply, Sender, flat
+from handlers.messages import Moment, Place, Reply, Sender, flat
 from storage.repositories.console import DESK, Message
 
 DIRECT = "@desk"
@@ -230,6 +230,8 @@ def environment() -> Environment:
         "sections": render.sections,
         "widget": render.widget,
         "tones": render.TONES,
+        "states": render.STATES,
+        "moment_of": lambda at: Moment(moment=at),
         "emoji": render.emoji,
         "within": within,
         "new_key": lambda: uuid4().hex,

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 from rich.cells import cell_len
 
-from handlers.messages import FieldInput, Form, Moment, Part, Reply, Table, Tone, Who
+from handlers.messages import FieldInput, Form, Moment, Part, Reply, StepState, Table, Tone, Who, in_words
 
 TONES: Mapping[Tone, tuple[str, str]] = {
     Tone.GOOD: ("✓", "Good"),
@@ -25,6 +25,16 @@ TONES: Mapping[Tone, tuple[str, str]] = {
     Tone.BAD: ("!", "Problem"),
 }
 """Symbol and word of each tone that has any: never colour alone."""
+
+STATES: Mapping[StepState, str] = {
+    StepState.PENDING: "·",
+    StepState.READY: "▸",
+    StepState.DOING: "…",
+    StepState.DONE: "✓",
+    StepState.FAILED: "!",
+    StepState.SKIPPED: "»",
+}
+"""Symbol of each state of a step; the word stands beside it."""
 
 _LINK_OR_CODE = re.compile(r"(https?://[^\s<>\"'`]*[^\s<>\"'`.,;:!?)\]])|`([^`\n]{1,200})`")
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -142,7 +152,7 @@ def _reply_lines(reply: Reply, zone: str) -> Iterator[str]:
         yield from _form_lines(reply.form)
     for button in reply.buttons:
         yield f"  [{button.label}] {button.line}"
-    for section in reply.more:
+    for section in in_words(reply).more:
         yield ""
         yield from _reply_lines(section, zone)
 

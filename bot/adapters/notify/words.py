@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from handlers.messages import Moment, Part, Reply, Who
+from handlers.messages import Moment, Part, Reply, Who, in_words
 
 _STEERING = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
@@ -64,7 +64,7 @@ def _paragraphs(reply: Reply, zone: ZoneInfo) -> Iterable[str]:
     if reply.table is not None:
         rows = [", ".join(plain(cell, zone) for cell in row) for row in reply.table.rows]
         yield "\n".join(rows) or reply.table.empty
-    for each in reply.more:
+    for each in in_words(reply).more:
         yield "\n".join((title(each), *_paragraphs(each, zone)))
 
 
