@@ -87,7 +87,8 @@ class Delivery:
     `place` holds the platform's own ids (`channel`, or `user`, `workspace`, `direct` for a person; `below` the
     subject whose card it answers), or the address `to` of a way outside chat with the person's `name` and
     `zone`. In a subject's channel of its own, `home` is the room's channel, for words that could also be said
-    there. For such a channel that is to be opened, `space` is its name and `invite` are users. `edit` is the
+    there. For such a channel that is to be opened, `space` is its name and `invite` are users; for one that is
+    open already, `channel` is it and `invite` are those who join. `edit` is the
     message to change in place, `thread` the thread to write in; both as this adapter gave them back before.
     """
 
@@ -238,7 +239,12 @@ class Deliveries:
             state = self._dispatcher.state_of(item.subject)
         except NotFound:
             return f"{item.subject} is gone"
-        return None if state in item.while_in else f"{item.subject} is {state} now"
+        if state not in item.while_in:
+            return f"{item.subject} is {state} now"
+        joins = item.kind == Kind.SPACE and item.place["space"] is None
+        if joins and self._post(item.subject, item.platform, SPACE) is None:
+            return f"{item.subject} has no channel of its own"
+        return None
 
     def ready(self, claim: Claim, now: datetime, look_again: bool = True) -> Parcel | None:
         """The message as it is to be sent now. What no longer holds or cannot be drawn is settled on the way.
@@ -292,30 +298,32 @@ class Deliveries:
             reply=replies[0] if len(replies) == 1 else listed(replies),
         )
         if first.kind == Kind.SPACE:
-            return replace(parcel, place={**place, "invite": self._invited(first)})
+            stands = self._post(first.subject, first.platform, SPACE)
+            known = {"channel": stands.thread} if stands else {}
+            return replace(parcel, place={**place, **known, "invite": self._invited(first)})
         is_card = first.kind == Kind.CARD
         # A channel of its own is about the subject as a whole, so nothing is said below its card.
         below = None if "home" in place else place.get("below")
-        hangs = self._post(first.subject if is_card else below, first.platform, place)
+        hangs = self._post(first.subject if is_card else below, first.platform, place.get("channel"))
         if hangs is None:
             return parcel
         return replace(parcel, edit=hangs.message if is_card else None, thread=hangs.thread)
 
     def _invited(self, item: Item) -> list[str]:
-        """The accounts of those who are named, and of those who were woken so far."""
+        """The accounts of those who are to be in a channel of its own."""
         with self._database.reading() as session:
             records = Records(session)
             directory = Directory(self._dispatcher.policy(), records, self._dispatcher.platforms)
-            woken = [page.person for page in records.outbox.pages(item.subject or "")]
-            people = dict.fromkeys((*item.place.get("people", ()), *woken))
+            people = dict.fromkeys(item.place.get("people", ()))
             ways = [way for person in people for way in directory.reach(person, item.platform)]
             return [*dict.fromkeys(way.user for way in ways if way.platform == item.platform)]
 
-    def _post(self, subject: str | None, platform: str, place: Mapping[str, Any]) -> Post | None:
-        if subject is None:
+    def _post(self, subject: str | None, platform: str, place: str | None) -> Post | None:
+        """Where a subject's card hangs in a place."""
+        if subject is None or place is None:
             return None
         with self._database.reading() as session:
-            return Records(session).posts.at(subject, platform, place["channel"])
+            return Records(session).posts.at(subject, platform, place)
 
     # After it was sent ----------------------------------------------------------------------------
 
@@ -328,7 +336,7 @@ class Deliveries:
         def remember(records: Records) -> None:
             if parcel.kind == Kind.CARD:
                 _hang(records, parcel, arrived, now)
-            if parcel.kind == Kind.SPACE:
+            if parcel.kind == Kind.SPACE and "channel" not in parcel.place:
                 _move_in(records, parcel, arrived, now)
                 self._postbox(records).redraw(parcel.claim.items[0].subject or "", now)
             if arrived.direct and parcel.place.get("direct", arrived.direct) != arrived.direct:

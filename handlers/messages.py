@@ -559,12 +559,12 @@ class ToThread(_Said):
 class ToSpace(_Said):
     """A channel of its own, on those platforms of the subject's room that have such; the reply is its topic.
 
-    Whoever was woken for the subject is invited with `people`.
+    `people` are invited. Without a name it is about the channel that stands already: they are let into that.
     """
 
     to: Literal["space"] = "space"
     room: str
-    name: str
+    name: str | None = None
     people: tuple[str, ...] = ()
 
 

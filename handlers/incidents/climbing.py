@@ -23,6 +23,7 @@ from handlers.incidents.shared import (
     find,
     hold,
     move,
+    newcomers,
     rule_of,
     work_on,
 )
@@ -156,16 +157,20 @@ def climb(asked: Climb, desk: Desk) -> Outcome:
     reading = _read(desk, incident)
     changes: list[Change] = []
     notices: list[Notice] = []
+    joined: list[str] = []
     if reading.lapsed is not None:
         changes.append(_lapse(desk, incident, reading.lapsed, notices))
     if reading.page is not None:
+        people = (name for name in reading.page.notify if not name.startswith("#"))
+        joined = newcomers(desk, incident, people)
         changes.append(_wake(desk, incident, reading, reading.page, notices))
     again = reading.next_at
     due = [Due(key, incident.ref, again, f"incident climb {incident.ref}", urgent=True)] if again else []
     undue = [] if again else [key]
     if not changes:
         return Outcome(reply=Reply(title=f"{incident.ref}: nobody is to be woken now."), due=due, undue=undue)
-    return done(desk, incident, f"{incident.ref} climbs", changes, notices=notices, due=due, undue=undue)
+    title = f"{incident.ref} climbs"
+    return done(desk, incident, title, changes, notices=notices, due=due, undue=undue, joined=joined)
 
 
 def _lapse(desk: Desk, incident: Incident, at: datetime, notices: list[Notice]) -> Change:
@@ -261,6 +266,7 @@ def escalate(asked: Escalate, desk: Desk) -> Outcome:
 def page_person(asked: Page, desk: Desk) -> Outcome:
     """Wake somebody by name, whoever holds the incident."""
     incident = work_on(desk, asked.incident, "page anybody for")
+    joined = newcomers(desk, incident, [asked.person])
     before = move(incident, desk)
     desk.records.incidents.put_part(incident.number, PAGED, asked.person, desk.now)
     paged = change(incident, "paged", before, {"person": asked.person}, {"because": asked.because})
@@ -272,7 +278,8 @@ def page_person(asked: Page, desk: Desk) -> Outcome:
         *page(desk, incident, [asked.person], tag, why, while_in=LIVE, buttons=(take,)),
         *in_thread(incident, f"{desk.asker.name} wakes {name} for {incident.ref}", text=asked.because or ""),
     ]
-    return done(desk, incident, f"{name} is being woken", [paged], notices=notices, tone=Tone.WAITING)
+    title = f"{name} is being woken"
+    return done(desk, incident, title, [paged], notices=notices, tone=Tone.WAITING, joined=joined)
 
 
 def _ack(incident: Incident) -> Button:

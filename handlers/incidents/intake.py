@@ -24,6 +24,7 @@ from handlers.incidents.shared import (
     find,
     is_worker,
     move,
+    newcomers,
     rules_of,
     severity_of,
 )
@@ -234,10 +235,11 @@ def _join(desk: Desk, ref: str, action: str, words: str | None = None) -> Outcom
     require_move(ref, incident.state, "follow")
     if desk.asker.key == incident.reporter or _follows(desk, incident):
         raise WrongState(f"You hear of {ref} already.", subject=ref)
+    joined = newcomers(desk, incident, [desk.asker.key])
     before = move(incident, desk)
     desk.records.incidents.put_part(incident.number, FOLLOWER, desk.asker.key, desk.now)
     told = change(incident, action, before, {"person": desk.asker.key}, {"title": words})
-    return done(desk, incident, f"You hear of {ref} from now on", [told])
+    return done(desk, incident, f"You hear of {ref} from now on", [told], joined=joined)
 
 
 def _follows(desk: Desk, incident: Incident) -> bool:

@@ -18,6 +18,7 @@ from handlers.incidents.shared import (
     find,
     is_worker,
     move,
+    newcomers,
     team_name,
     work_on,
 )
@@ -114,6 +115,7 @@ def merge(asked: Merge, desk: Desk) -> Outcome:
     incident.merged_into = into.number
     merged = change(incident, "merged", before, {"into": into.ref})
     absorbed = change(into, "absorbed", move(into, desk), {"from": incident.ref})
+    joined = newcomers(desk, into, [*following, *working])
     for person in following:
         if person != into.reporter:
             desk.records.incidents.put_part(into.number, FOLLOWER, person, desk.now)
@@ -128,6 +130,7 @@ def merge(asked: Merge, desk: Desk) -> Outcome:
         notices=[*told, *in_thread(into, title, text=incident.title), *in_thread(incident, title)],
         undue=list(_moments(incident)),
         follow=[f"sla refresh {incident.ref}"],
+        joined=joined,
     )
     return replace(outcome, cards=(*outcome.cards, Card(subject=incident.ref, room=incident.room)))
 

@@ -41,6 +41,23 @@ def space(incident: Incident, topic: str) -> Notice:
     )
 
 
+def joining(desk: Desk, incident: Incident, people: Sequence[str]) -> list[Notice]:
+    """Let these people into its channel of its own, where the policy gives it one."""
+    rules = desk.policy.incidents
+    if not people or rules is None or rules.space != "channel":
+        return []
+    return [
+        Notice(
+            to=ToSpace(room=incident.room, people=tuple(dict.fromkeys(people))),
+            reply=Reply(title=incident.ref, subject=incident.ref, private=False),
+            key=f"{incident.ref}/v{incident.version}/join",
+            kind=Kind.SPACE,
+            subject=incident.ref,
+            while_in=LIVE,
+        )
+    ]
+
+
 def spaces(desk: Desk, incident: Incident) -> str:
     """The channels of its own, by name."""
     found = [post for post in desk.records.posts.of(incident.ref) if post.place == SPACE]

@@ -21,6 +21,7 @@ from handlers.incidents.shared import (
     find,
     hold,
     move,
+    newcomers,
     rule_of,
     rules_of,
     severity_of,
@@ -176,6 +177,7 @@ def _take(desk: Desk, incident: Incident, action: str) -> Outcome:
         else []
     )
     holder = None if desk.asker == THE_DESK else desk.asker.key
+    joined = newcomers(desk, incident, [holder])
     before = move(incident, desk, IncidentState.ACKNOWLEDGED) | hold(incident, holder)
     held = change(incident, action, before, {"assignee": holder})
     previous = [before["assignee"]] if before["assignee"] else []
@@ -184,7 +186,9 @@ def _take(desk: Desk, incident: Incident, action: str) -> Outcome:
         *tell(desk, incident, [*audience(desk, incident), *previous, *woken], title, text=incident.title),
         *in_thread(incident, title),
     ]
-    return done(desk, incident, f"{incident.ref} is yours", [held], notices=notices, climbs=True)
+    return done(
+        desk, incident, f"{incident.ref} is yours", [held], notices=notices, climbs=True, joined=joined
+    )
 
 
 # The next word ------------------------------------------------------------------------------------
@@ -246,6 +250,7 @@ def silence(asked: Silence, desk: Desk) -> Outcome:
         or incident.assignee
         or terms_of(desk, incident).fallback
     )
+    joined = newcomers(desk, incident, [owing])
     before = move(incident, desk)
     missed = change(incident, "update_missed", before, {"person": owing})
     button = Button(label="Update", line=f"incident update {incident.ref}", style=Style.PRIMARY)
@@ -253,7 +258,8 @@ def silence(asked: Silence, desk: Desk) -> Outcome:
     notices = page(
         desk, incident, [owing], f"silence/v{incident.version}", why, while_in=LIVE, buttons=(button,)
     )
-    return done(desk, incident, f"{incident.ref} owes a word", [missed], notices=notices)
+    title = f"{incident.ref} owes a word"
+    return done(desk, incident, title, [missed], notices=notices, joined=joined)
 
 
 # Meanwhile ----------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from handlers.declare import Due, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import WrongState
 from handlers.incidents.card import named_title
-from handlers.incidents.shared import change, crew, done, find, hold, move, rule_of, work_on
+from handlers.incidents.shared import change, crew, done, find, hold, move, newcomers, rule_of, work_on
 from handlers.incidents.telling import in_thread, tell
 from handlers.messages import Button, Kind, Notice, Reply, Style, Tone, ToPerson, ToThread, facts
 from handlers.parsing import IncidentRef, PersonRef
@@ -95,6 +95,7 @@ def _give(desk: Desk, ref: str, role: str, person: str | None) -> Outcome:
     if now == person:
         has = "You have" if person == desk.asker.key else f"{name} has"
         raise WrongState(f"{has} {role} of {ref} already.", subject=ref)
+    joined = newcomers(desk, incident, [person])
     before = move(incident, desk) | {role: now}
     _put(desk, incident, role, person)
     given = change(incident, "role_given", before, {"role": role, role: person})
@@ -103,7 +104,7 @@ def _give(desk: Desk, ref: str, role: str, person: str | None) -> Outcome:
         *tell(desk, incident, [each for each in (person, now) if each], title, text=incident.title),
         *in_thread(incident, title),
     ]
-    return done(desk, incident, title, [given], notices=notices)
+    return done(desk, incident, title, [given], notices=notices, joined=joined)
 
 
 def roles_of(desk: Desk, incident: Incident) -> dict[str, str]:
@@ -184,7 +185,7 @@ def handoff(asked: Handoff, desk: Desk) -> Outcome:
     if incident.state not in LIVE or person is None or person not in crew(desk, incident):
         return Outcome(reply=Reply(title=f"{incident.ref} is in nobody's hands."))
     roles = _roles_played(desk, incident, person)
-    holds = incident.assignee == person
+    holds, joined = incident.assignee == person, newcomers(desk, incident, [asked.to])
     before = move(incident, desk) | ({"assignee": person} if holds else {}) | dict.fromkeys(roles, person)
     if holds:
         hold(incident, asked.to)
@@ -197,7 +198,7 @@ def handoff(asked: Handoff, desk: Desk) -> Outcome:
         *tell(desk, incident, [asked.to, person], title, text=incident.title),
         *in_thread(incident, title),
     ]
-    return done(desk, incident, title, [handed], notices=notices, climbs=True)
+    return done(desk, incident, title, [handed], notices=notices, climbs=True, joined=joined)
 
 
 @command("incident untake", params=Untake, evidences=("SD SP 3.2", "IRP SP 2.2"), desk_only=True)

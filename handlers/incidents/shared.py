@@ -11,6 +11,7 @@ from handlers.declare import Change, Due, Outcome
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, NotFound, WrongState
 from handlers.incidents.card import card, own_buttons, own_facts
+from handlers.incidents.outside import joining
 from handlers.messages import Button, Card, Notice, Part, Reply, Tone
 from handlers.rules.promises import moves_clocks
 from handlers.rules.workflow import IncidentState, require_move
@@ -137,8 +138,12 @@ def done(
     climbs: bool = False,
     buttons: Sequence[Button] = (),
     follow: Sequence[str] = (),
+    joined: Sequence[str] = (),
 ) -> Outcome:
-    """The outcome of a move: saved, its card redrawn everywhere, its clocks and its climb read again."""
+    """The outcome of a move: saved, its card redrawn everywhere, its clocks and its climb read again.
+
+    `joined` are people who have to do with it from now on (`newcomers`, asked for before the move).
+    """
     desk.records.incidents.save()
     ref = incident.ref
     said = (text,) if isinstance(text, str) and text else tuple(text)
@@ -154,7 +159,7 @@ def done(
     return Outcome(
         reply=reply,
         changes=changes,
-        notices=notices,
+        notices=(*notices, *joining(desk, incident, joined)),
         cards=(Card(subject=ref, room=incident.room),),
         due=due,
         undue=undue,
@@ -172,6 +177,13 @@ def _clocks_to_read(desk: Desk, ref: str, changes: Sequence[Change]) -> tuple[st
     mine = [each for each in changes if each.subject == ref]
     moved = any(moves_clocks(each.action, each.before, each.after, unanswered) for each in mine)
     return (f"sla refresh {ref}",) if moved else ()
+
+
+def newcomers(desk: Desk, incident: Incident, people: Iterable[str | None]) -> list[str]:
+    """Those of these people who had nothing to do with it until now."""
+    parts = {each.person for each in desk.records.incidents.parts(incident.number)}
+    known = {incident.reporter, incident.assignee, *parts}
+    return [person for person in dict.fromkeys(people) if person is not None and person not in known]
 
 
 def audience(desk: Desk, incident: Incident) -> list[str]:

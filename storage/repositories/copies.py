@@ -84,7 +84,7 @@ class Copies:
             if subject in tickets or place.get("person") in people or _mentions(payload, people, tickets)
         ]
         for number, subject, place in found:
-            if subject and "space" in place:
+            if subject and place.get("space"):
                 place |= {"space": subject.lower()}
             changed = update(OutboxRow).where(col(OutboxRow.id) == number)
             self._session.execute(changed.values(payload=_neutral(subject), place=place))

@@ -27,10 +27,12 @@ class Spaces:
         self._client = client
 
     async def open(self, delivery: Delivery) -> Result:
-        """Open the channel; never raises for what Slack does.
+        """Open the channel, or let people into the one that is open; never raises for what Slack does.
 
         Without the scope for it, it is given up: the words go below the card meanwhile.
         """
+        if "channel" in delivery.place:
+            return await self._join(str(delivery.place["channel"]), delivery)
         name = str(delivery.place["space"])
         try:
             try:
@@ -48,10 +50,12 @@ class Spaces:
             return failed.result
 
     async def find(self, delivery: Delivery) -> Delivered | None:
-        """After an unknown outcome: the channel, if it was opened.
+        """After an unknown outcome: the channel, if it was opened. Inviting is simply done again.
 
         Raises Failed when Slack cannot be asked just now, unless it can never be: then opening tells.
         """
+        if delivery.place["space"] is None:
+            return None
         try:
             channel = await self._own(str(delivery.place["space"]))
         except Failed as failed:
@@ -75,7 +79,6 @@ class Spaces:
     async def _furnished(self, channel: Mapping[str, Any], delivery: Delivery) -> Delivered:
         """The channel with its topic, and with those who should be in it as far as Slack lets them in."""
         place = str(channel["id"])
-        users = list(delivery.place.get("invite", ()))
         try:
             with understood():
                 topic = shortened(delivery.reply.title, limits.CHANNEL_TOPIC)
@@ -83,10 +86,28 @@ class Spaces:
         except Failed as failed:
             _log.warning("slack took no topic", reason=failed.result.reason)
         try:
-            for start in range(0, len(users), limits.INVITED_AT_ONCE):
-                with understood():
-                    invited = users[start : start + limits.INVITED_AT_ONCE]
-                    await self._client.conversations_invite(channel=place, users=invited, force=True)
+            await self._invite(place, delivery)
         except Failed as failed:
             _log.warning("slack invited not everybody", reason=failed.result.reason)
         return Delivered({"channel": place, "name": str(channel["name"])}, thread=place)
+
+    async def _join(self, place: str, delivery: Delivery) -> Result:
+        """Let people into a channel that is open. Whom Slack never lets in reads along below the card."""
+        try:
+            await self._invite(place, delivery)
+        except Failed as failed:
+            if isinstance(failed.result, TryAgain):
+                return failed.result
+            _log.warning("slack invited not everybody", reason=failed.result.reason)
+        return Delivered({"channel": place}, thread=place)
+
+    async def _invite(self, place: str, delivery: Delivery) -> None:
+        users = list(delivery.place.get("invite", ()))
+        for start in range(0, len(users), limits.INVITED_AT_ONCE):
+            invited = users[start : start + limits.INVITED_AT_ONCE]
+            try:
+                with understood():
+                    await self._client.conversations_invite(channel=place, users=invited, force=True)
+            except Failed as failed:
+                if failed.code != "already_in_channel":
+                    raise

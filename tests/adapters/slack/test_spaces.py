@@ -11,7 +11,7 @@ from bot.adapters.slack import limits
 from bot.adapters.slack.deliver import Failed
 from bot.courier import Courier
 from config.policy import Policy
-from handlers.messages import Command, Place, Reply, Sender
+from handlers.messages import Command, Place, Reply, Sender, Tone
 from storage.database import Database
 from storage.models.flow import OutboxRow
 from storage.unit_of_work import Records
@@ -192,6 +192,42 @@ async def test_an_incident_is_worked_on_in_its_channel_and_commands_there_know_i
         assert len(desk.fake.called("conversations.create")) == 1
 
 
+async def test_who_joins_later_is_let_into_its_channel(
+    opened: Opened, in_channels: Policy, database: Database
+):
+    async with opened(database=database, ruled=in_channels) as desk:
+        say(desk, "staff", DECLARE)
+        await courier(desk)
+        channel, furnished = own_channel(desk), len(desk.fake.called("conversations.setTopic"))
+        assert desk.fake.members[channel] == {BOT, "U0STAFF", "U0ONCALL"}
+        for person, line in (
+            ("manager", "incident follow INC-1"),
+            ("oncall", "incident communications INC-1 @backup"),
+            ("backup", "incident page INC-1 @agent"),
+            ("oncall", "incident ack INC-1"),
+        ):
+            assert say(desk, person, line).tone is not Tone.BAD
+        desk.fake.trouble("conversations.invite", RateLimited(3), Lost())
+        await courier(desk, minutes=1)
+        joined = {"U0MANAGER", "U0BACKUP", "U0AGENT"}
+        assert desk.fake.members[channel] == {BOT, "U0STAFF", "U0ONCALL"} | joined
+        assert len(desk.fake.called("conversations.setTopic")) == furnished
+        assert len(desk.fake.called("conversations.create")) == 1
+        assert {row.state for row in rows(desk, "space")} == {"sent"}
+
+
+async def test_nobody_is_let_into_a_channel_that_was_left(opened: Opened, in_channels: Policy):
+    async with opened(ruled=in_channels) as desk:
+        desk.fake.trouble("conversations.create", Says("restricted_action"))
+        say(desk, "staff", DECLARE)
+        say(desk, "manager", "incident follow INC-1")
+        await courier(desk)
+        states = [(row.state, row.reason) for row in rows(desk, "space")]
+        assert states[0] == ("given up", "restricted_action")
+        assert set(states[1:]) == {("skipped", "INC-1 has no channel of its own")}
+        assert desk.fake.called("conversations.invite") == []
+
+
 async def test_nothing_waits_for_a_channel_that_cannot_be_opened_yet(opened: Opened, in_channels: Policy):
     async with opened(ruled=in_channels) as desk:
         desk.fake.trouble("conversations.create", RateLimited(120))
@@ -213,7 +249,7 @@ async def test_a_channel_whose_opening_nobody_heard_of_is_opened_once(opened: Op
         say(desk, "staff", DECLARE)
         await courier(desk)
         assert len(desk.fake.called("conversations.create")) == 1
-        assert [row.state for row in rows(desk, "space")] == ["sent"]
+        assert {row.state for row in rows(desk, "space")} == {"sent"}
         assert len(desk.fake.messages(own_channel(desk))) == 1, "the card hangs there"
 
 
@@ -268,7 +304,7 @@ async def test_an_incident_that_is_over_asks_for_no_channel_any_more(opened: Ope
         say(desk, "oncall", "incident ack INC-1")
         say(desk, "oncall", "incident resolve INC-1 made room")
         await courier(desk)
-        assert [row.state for row in rows(desk, "space")] == ["skipped"]
+        assert {row.state for row in rows(desk, "space")} == {"skipped"}
         assert desk.fake.channels == {}
 
 
