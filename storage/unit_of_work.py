@@ -21,6 +21,7 @@ from storage.repositories.outbox import Outbox
 from storage.repositories.people import People
 from storage.repositories.problems import Actions, Problems
 from storage.repositories.requests import Requests
+from storage.repositories.web import Web
 
 
 class Records:
@@ -128,6 +129,11 @@ class Records:
     def leases(self) -> Leases:
         """What only one process may hold."""
         return Leases(self.session)
+
+    @cached_property
+    def web(self) -> Web:
+        """Sign-ins to the pages."""
+        return Web(self.session)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -15,6 +15,7 @@ from storage.models import (
     problems,
     requests,
     service_levels,
+    web,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "problems",
     "requests",
     "service_levels",
+    "web",
 ]
