@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 
-from bot import logs
+from bot import logs, reach
 from bot.checkpoints import CheckpointRefused
 from bot.wiring import House, OldSchema, build, secrets_of
 from config.loading import PolicyErrors, load
@@ -140,6 +140,9 @@ def check(folder: Annotated[Path | None, typer.Argument(help="A folder of policy
         f"Good: {policy.organisation.name}, {len(policy.people)} people, {len(policy.services)} services, "
         f"{len(policy.offerings)} offerings, {len(policy.agreements)} agreements, version {policy.version}.",
     )
+    # Only said: where policies are checked before they are merged, nothing needs to be connected.
+    if missing := reach.not_set_up(policy, reach.connected(settings)):
+        _tell(f"But {reach.in_words(missing)}. {reach.what_to_do(missing)}")
 
 
 @app.command()

@@ -14,6 +14,7 @@ from zoneinfo import TZPATH
 
 from sqlalchemy import text
 
+from bot import reach
 from bot.checkpoints import EVERY
 from bot.wiring import House
 from config.policy import Way
@@ -226,25 +227,6 @@ def _platforms(house: House) -> Iterator[Finding]:
 def _waking(house: House) -> Finding:
     """By which ways people can be woken, and whether each way that they name is one of them."""
     ready = [way for way in Way if way is Way.CHAT or way in house.platforms]
-    missing: dict[Way, list[str]] = {}
-    for person in house.policy().people.values():
-        for way in dict.fromkeys(contact.way for contact in person.contacts):
-            if way not in ready:
-                missing.setdefault(way, []).append(person.key)
-    named = "; ".join(
-        f"{way} is named by {', '.join(people)} and not set up" for way, people in missing.items()
-    )
-    return Finding(
-        "ways to wake people",
-        not missing,
-        ", ".join(ready) + (f"; {named}" if named else ""),
-        f"Set {', '.join(_SETS_UP[way] for way in missing)} (docs/settings.md), or name other contacts.",
-    )
-
-
-_SETS_UP = {
-    Way.MAIL: "SMTP_URL",
-    Way.SMS: "TWILIO_ACCOUNT_SID",
-    Way.NTFY: "NTFY_URL",
-    Way.WEBHOOK: "WEBHOOK_SECRET",
-}
+    missing = reach.not_set_up(house.policy(), house.platforms)
+    found = "; ".join(filter(None, (", ".join(ready), reach.in_words(missing))))
+    return Finding("ways to wake people", not missing, found, reach.what_to_do(missing))

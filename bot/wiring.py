@@ -21,6 +21,7 @@ from bot.checkpoints import Notary
 from bot.clock import Clock, SystemClock
 from bot.courier import Courier
 from bot.measures import MeasuredAdapter, Measures, MeasuringEar
+from bot.reach import connected
 from bot.scheduler import Bell
 from bot.tokens import Tokens, open_tokens
 from bot.web.alerts import AlertIntake
@@ -76,17 +77,7 @@ class House:
     @cached_property
     def platforms(self) -> tuple[str, ...]:
         """The connected platforms: those where people talk first, then the other ways to wake them."""
-        settings = self.settings
-        connected = {
-            "slack": settings.slack_bot_token is not None,
-            "discord": settings.discord_token is not None,
-            "console": settings.console_is_on,
-            Way.MAIL: settings.smtp_url is not None,
-            Way.SMS: settings.twilio_account_sid is not None,
-            Way.NTFY: settings.ntfy_url is not None,
-            Way.WEBHOOK: settings.webhook_secret is not None,
-        }
-        return tuple(str(name) for name, on in connected.items() if on)
+        return connected(self.settings)
 
     @cached_property
     def dispatcher(self) -> Dispatcher:

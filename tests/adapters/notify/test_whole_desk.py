@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from bot.adapters.notify.mail import MailAdapter, Server
 from bot.adapters.notify.ntfy import NtfyAdapter
@@ -30,10 +33,12 @@ from tests.flow import tickets
 from tests.flow.conftest import START, Flow, on_two_platforms
 from tests.flow.test_pages import with_bo
 from tests.harness.certificates import Authority
+from tests.harness.house import POLICIES
 from tests.harness.mail_server import MailServer
 from tests.harness.receiver import Receiver, fails
 from tests.harness.troubles import Lost, RateLimited, ServerError
 from tests.harness.web_hosts import Hook, Ntfy, Twilio
+from tests.running.program import Program
 
 NUMBER, TOPIC = "+351210000000", "bo-7Gq2"
 
@@ -222,3 +227,16 @@ def test_the_doctor_names_the_ways_and_whoever_names_one_that_is_not_set_up(home
     assert not found.good
     assert found.found == "chat; sms is named by bo and not set up"
     assert found.then == "Set TWILIO_ACCOUNT_SID (docs/settings.md), or name other contacts."
+
+
+def test_the_check_names_the_same_and_is_content_where_it_is_set_up(tmp_path: Path):
+    folder = tmp_path / "policies"
+    shutil.copytree(POLICIES, folder)
+    said = yaml.safe_load((folder / "people.yaml").read_text(encoding="utf-8"))
+    said["oncall"]["contacts"] = [{"way": "chat"}, {"way": "sms", "to": NUMBER, "after": "1m"}]
+    (folder / "people.yaml").write_text(yaml.safe_dump(said), encoding="utf-8")
+    program = Program(tmp_path, DESKBELL_CONFIG=str(folder))
+    told = "But sms is named by oncall and not set up. Set TWILIO_ACCOUNT_SID (docs/settings.md), or name"
+    assert program.succeed("check").splitlines()[1:] == [f"{told} other contacts."]
+    twilio = {"TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "x" * 32, "TWILIO_FROM": NUMBER}
+    assert program.run("check", **twilio).stdout.count("\n") == 1
