@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -152,7 +153,7 @@ def desk_on(path: Path, policy: Policy, hours: float = 0) -> Talk:
 @pytest.fixture(scope="module")
 def situations(
     related: Policy, sqlite_template: bytes, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[object, tuple[bytes, float]]:
+) -> Mapping[Any, tuple[bytes, float]]:
     """A store for each situation, and how many hours have passed by then."""
     made = {}
     for said in {said for said, _ in MATRIX.values()}:
@@ -174,7 +175,7 @@ def situations(
 
 @pytest.mark.parametrize("line", MATRIX)
 def test_exactly_those_may_who_should(
-    line: str, related: Policy, situations: Mapping[object, tuple[bytes, float]], tmp_path: Path
+    line: str, related: Policy, situations: Mapping[Any, tuple[bytes, float]], tmp_path: Path
 ) -> None:
     said, expected = MATRIX[line]
     store, passed = situations[said]

@@ -23,7 +23,7 @@ from storage.database import Database
 from storage.unit_of_work import Records
 from tests.harness.house import MONDAY, Talk
 
-EXAMPLES = int(os.environ.get("VOTES_EXAMPLES", "16"))
+EXAMPLES = int(os.environ.get("VOTES_EXAMPLES", "12"))
 """How many changes are voted on, on each store; a few for every day, and 2,000 of them in some ten minutes."""
 
 PEOPLE = ("oncall", "agent", "approver", "owner", "manager", "backup")
