@@ -241,6 +241,35 @@ class Dispatcher:
                 person = directory.meet(sender, now)
                 records.ledger.append([_met(person, sender, now, self.policy().version)])
 
+    def ask(self, sender: Sender, question: Callable[[Desk], T]) -> T:
+        """What a question that changes nothing answers to somebody, for a page.
+
+        Raises NotAllowed for an account that the desk would not listen to, and what the question raises.
+        """
+        with self.database.reading() as session:
+            command = Command(line="", sender=sender, place=Place(platform=sender.platform), key="")
+            return question(self._desk(command, Records(session), self._new_reference()))
+
+    def read(self, sender: Sender, lines: Sequence[str]) -> tuple[Person, list[Reply | DeskError]]:
+        """What commands that change nothing answer to somebody, all at one instant: a reply or a refusal for each.
+
+        Raises NotAllowed for an account that the desk would not listen to, and HouseFault for a command that may
+        change something.
+        """
+
+        def answer(desk: Desk, line: str) -> Reply | DeskError:
+            try:
+                declared, rest = self.commands.find(line)
+                if declared.changes:
+                    raise HouseFault(f"“{declared.name}” may change something, and no page says it")
+                said = _taken_in(desk.command.model_copy(update={"line": line}))
+                outcome = self._decide(declared, rest, said, replace(desk, command=said))
+                return outcome.reply() if callable(outcome.reply) else outcome.reply
+            except DeskError as error:
+                return error
+
+        return self.ask(sender, lambda desk: (desk.asker, [answer(desk, line) for line in lines]))
+
     def draft(self, command: Command) -> Form | None:
         """The form of a command with the answers so far, carrying nothing out; None when it has no form."""
         with self.database.reading() as session:

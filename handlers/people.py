@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +14,7 @@ from config.policy import Role
 from handlers.declare import Change, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, WrongState
-from handlers.messages import Button, Card, Reply, Tone, facts
+from handlers.messages import Button, Card, Moment, Reply, Tone, facts
 from handlers.parsing import PersonRef, Word
 from storage.models.changes import Change as ServiceChange
 from storage.models.incidents import Incident
@@ -21,6 +23,7 @@ from storage.models.problems import Action
 from storage.models.requests import Request
 
 _CODE_LIVES = timedelta(minutes=10)
+_LINK_LIVES = timedelta(minutes=10)
 _THEIRS = {
     Request: ("request", ("requester", "assignee")),
     Incident: ("incident", ("reporter", "assignee")),
@@ -40,6 +43,11 @@ class Link:
     """For example: desk link"""
 
     code: Annotated[Word | None, "The code that the desk gave you on the other platform"] = None
+
+
+@dataclass(frozen=True)
+class WebLink:
+    """For example: desk web"""
 
 
 @dataclass(frozen=True)
@@ -136,6 +144,29 @@ def _handed_over(ticket: Request | Incident | Action | ServiceChange, before: st
     state = {"state": ticket.state}
     now = {role: person for role in roles if (person := getattr(ticket, role))}
     return Change(f"{noun}.handed_over", ticket.ref, {"person": before, **state}, {**now, **state})
+
+
+@command("desk web", params=WebLink)
+def web(asked: WebLink, desk: Desk) -> Reply:
+    """Get a link that signs you in to the pages: once, within ten minutes, and for nobody else."""
+    until = desk.now + _LINK_LIVES
+    # The link is not kept anywhere: it says itself for whom it is and until when, under the desk's own seal.
+    sender = desk.command.sender.model_dump(mode="json", exclude_defaults=True)
+    body = {"sender": sender, "until": until.isoformat(), "once": secrets.token_urlsafe(16)}
+    named = urlsafe_b64encode(json.dumps(body, separators=(",", ":")).encode()).decode().rstrip("=")
+    address = desk.feed(f"enter/{named}")
+    if address is None:
+        raise NotAllowed("There are no pages here.", "They need the desk's own web server.")
+    return Reply(
+        title="Your link to the pages",
+        text=(
+            address,
+            "\nIt works once, until ",
+            Moment(moment=until),
+            ". Whoever has it is you: pass it on to nobody.",
+        ),
+        tone=Tone.WAITING,
+    )
 
 
 @command("privacy erase", params=Erase, role=Role.ADMIN, evidences=("WMC SP 1.4",))

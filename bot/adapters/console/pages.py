@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from bot import words
 from bot.adapters.console import render
 from bot.adapters.console.inbound import is_command
 from config.policy import Policy, Role
@@ -110,7 +111,7 @@ class View:
     command: bool
     line: str | None
     reply: Reply | None
-    at: render.Span
+    at: words.Span
     clock: str
     day: str
     day_words: str
@@ -148,7 +149,7 @@ def view(
         command=message.line is not None and is_command(message.line, direct, nouns),
         line=message.line,
         reply=None if message.reply is None else render.reply_of(message.reply),
-        at=render.moment_span(message.at, reader.zone, now),
+        at=words.moment_span(message.at, reader.zone, now),
         clock=f"{message.at.astimezone(ZoneInfo(reader.zone)):%H:%M}",
         day=day,
         day_words=day_words,
@@ -226,7 +227,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.globals |= {
-        "spans": render.spans,
+        "spans": words.spans,
         "sections": render.sections,
         "widget": render.widget,
         "tones": render.TONES,

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 from rich.cells import cell_len
 
+from bot.words import distance
 from handlers.messages import FieldInput, Form, Moment, Part, Reply, StepState, Table, Tone, Who, in_words
 
 TONES: Mapping[Tone, tuple[str, str]] = {
@@ -36,77 +36,7 @@ STATES: Mapping[StepState, str] = {
 }
 """Symbol of each state of a step; the word stands beside it."""
 
-_LINK_OR_CODE = re.compile(r"(https?://[^\s<>\"'`]*[^\s<>\"'`.,;:!?)\]])|`([^`\n]{1,200})`")
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
-
-
-# Words -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Span:
-    """A part of words as a template draws it; `stamp` is the instant for machines, `title` for people."""
-
-    kind: Literal["text", "code", "link", "time", "person"]
-    text: str
-    title: str = ""
-    stamp: str = ""
-    relative: str = ""
-
-
-def spans(words: Iterable[Part], zone: str, now: datetime) -> list[Span]:
-    """Words as parts to draw, with instants in the reader's zone."""
-    found: list[Span] = []
-    for part in words:
-        if isinstance(part, Moment):
-            found.append(moment_span(part.moment, zone, now, part.relative))
-        elif isinstance(part, Who):
-            found.append(Span("person", part.name, title=part.person))
-        else:
-            found.extend(_text_spans(part))
-    return found
-
-
-def _text_spans(text: str) -> Iterator[Span]:
-    at = 0
-    for match in _LINK_OR_CODE.finditer(text):
-        if match.start() > at:
-            yield Span("text", text[at : match.start()])
-        yield Span("link", match[1]) if match[1] else Span("code", match[2])
-        at = match.end()
-    if at < len(text):
-        yield Span("text", text[at:])
-
-
-def moment_span(moment: datetime, zone: str, now: datetime, relative: bool = False) -> Span:
-    """An instant, short in the reader's zone; its title holds it in full, in UTC too."""
-    local = moment.astimezone(ZoneInfo(zone))
-    utc = moment.astimezone(UTC)
-    full = f"{local:%A} {local.day} {local:%B %Y, %H:%M:%S %Z} ({utc:%Y-%m-%d %H:%M:%S} UTC)"
-    year = "" if local.year == now.astimezone(ZoneInfo(zone)).year else f" {local.year}"
-    return Span(
-        "time",
-        f"{local:%a} {local.day} {local:%b}{year} {local:%H:%M}",
-        title=full,
-        stamp=utc.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        relative=distance(moment, now) if relative else "",
-    )
-
-
-def distance(moment: datetime, now: datetime) -> str:
-    """How far away an instant is, in its largest unit: `in 3 h`, `20 min ago`. console.js counts alike."""
-    seconds = (moment - now).total_seconds()
-    size = abs(seconds)
-    if size < _MINUTE:
-        return "now"
-    if size < _HOUR:
-        amount = f"{int(size // _MINUTE)} min"
-    elif size < 2 * _DAY:
-        amount = f"{int(size // _HOUR)} h"
-    else:
-        amount = f"{int(size // _DAY)} days"
-    return f"in {amount}" if seconds > 0 else f"{amount} ago"
 
 
 def day_of(moment: datetime, zone: str, now: datetime) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.adapters.console import render
+from bot.words import distance, spans
 from handlers.messages import (
     Button,
     FieldInput,
@@ -86,7 +87,7 @@ def test_a_reply_reads_well_in_a_terminal():
     ],
 )  # fmt: skip
 def test_distances_are_said_in_their_largest_unit(seconds, words):
-    assert render.distance(NOW + timedelta(seconds=seconds), NOW) == words
+    assert distance(NOW + timedelta(seconds=seconds), NOW) == words
 
 
 def test_days_turn_at_the_readers_midnight():
@@ -110,7 +111,7 @@ def test_days_turn_at_the_readers_midnight():
     ],
 )
 def test_addresses_and_commands_in_words_are_found_and_nothing_else(text, parts):
-    assert [(each.kind, each.text) for each in render.spans((text,) if text else (), "UTC", NOW)] == parts
+    assert [(each.kind, each.text) for each in spans((text,) if text else (), "UTC", NOW)] == parts
 
 
 def test_a_reply_of_another_version_does_not_take_the_page_down():

@@ -176,7 +176,7 @@ addEventListener("pagehide", () => stream?.close());
 addEventListener("pageshow", ({ persisted }) => persisted && listen());
 if (!document.hidden) listen();
 
-// How far away an instant is: the same words as render.distance.
+// How far away an instant is: the same words as words.distance.
 function distance(seconds) {
   const size = Math.abs(seconds);
   if (size < 60) return "now";
