@@ -27,7 +27,7 @@ from handlers.problems import known_errors
 from handlers.problems import views as problem_views
 from handlers.problems import work as problem_work
 from handlers.requests import approvals, intake, views, work
-from handlers.service_levels import breaches, keeping, status, why
+from handlers.service_levels import breaches, excluding, keeping, status, why
 
 CAPABILITIES = (
     *(guide, people, services),
@@ -48,7 +48,7 @@ CAPABILITIES = (
     ),
     alerts,
     *(oncall_views, overrides, swaps, handover, waking),
-    *(keeping, why, status, breaches),
+    *(keeping, why, status, breaches, excluding),
     evidence,
 )
 

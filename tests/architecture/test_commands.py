@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,14 @@ STORY = (
 )  # fmt: skip
 """Says everything that changes something, `desk` what its other parts have it say; the rest follows with time."""
 
+LATER = (
+    ("manager", "sla exclude INC-3 respond because:“it was a test call”"),
+    ("owner", "sla agree INC-3 respond"),
+    ("manager", "sla exclude INC-3 resolve because:“it was a test call”"),
+    ("owner", "sla refuse INC-3 resolve because:“nobody had said so”"),
+)
+"""Says what can only be said once promises were broken."""
+
 
 @pytest.fixture
 def played(quick_talk: Talk, monkeypatch: pytest.MonkeyPatch) -> tuple[Talk, set[str]]:
@@ -197,7 +206,9 @@ def played(quick_talk: Talk, monkeypatch: pytest.MonkeyPatch) -> tuple[Talk, set
 
     monkeypatch.setattr(quick_talk.dispatcher, "_write", noted)
     quick_talk.policy = replace(quick_talk.policy, version="quick", changes=_quick(quick_talk.policy))
-    for number, (person, line) in enumerate(STORY):
+    for number, (person, line) in enumerate((*STORY, *LATER)):
+        if number == len(STORY):
+            quick_talk.wait(days=30)
         said = (
             quick_talk.say(person, line)
             if person != DESK.user
@@ -207,7 +218,6 @@ def played(quick_talk: Talk, monkeypatch: pytest.MonkeyPatch) -> tuple[Talk, set
         )
         assert said.tone is not Tone.BAD, (line, said)
         assert said.form is None, (line, said)
-    quick_talk.wait(days=30)
     return quick_talk, carried_out
 
 
@@ -281,6 +291,8 @@ def test_what_evidences_nothing_changes_nothing(quick_talk: Talk) -> None:
 # Authorisation -----------------------------------------------------------------------------------------
 
 _OPEN = (("sam", "request new question why?"),)
+_LATE = (*_OPEN, ("time", "3"))  # so many days later
+_EXCLUDED = (*_LATE, ("with-manager", "sla exclude REQ-1 respond a strike"))
 _TAKEN = (*_OPEN, ("worker", "request take REQ-1"))
 _WAITING = (*_TAKEN, ("worker", "request wait REQ-1 supplier ordered"))
 _FULFILLED = (*_TAKEN, ("worker", "request fulfil REQ-1"))
@@ -445,6 +457,9 @@ SITUATIONS: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "sla why": (_OPEN, "REQ-1"),
     "sla status": (_OPEN, "service-desk"),
     "sla breaches": (_OPEN, ""),
+    "sla exclude": (_LATE, "REQ-1 respond a strike"),
+    "sla agree": (_EXCLUDED, "REQ-1 respond"),
+    "sla refuse": (_EXCLUDED, "REQ-1 respond it counts"),
     "alert list": (_FIRING, "all"),
     "alert show": (_FIRING, "ALT-1"),
     "alert rejected": ((), ""),
@@ -497,8 +512,8 @@ def strict(policy: Policy) -> Policy:
 @pytest.fixture(scope="module")
 def situations(
     strict: Policy, sqlite_template: bytes, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[Any, bytes]:
-    """A store for each situation that any command needs."""
+) -> Mapping[Any, tuple[bytes, datetime]]:
+    """A store for each situation that any command needs, and the time it then is."""
     made = {}
     for said in {said for said, _ in SITUATIONS.values()}:
         path = tmp_path_factory.mktemp("situation") / "desk.db"
@@ -506,11 +521,14 @@ def situations(
         database = Database(f"sqlite:///{path}")
         talk = Talk(database, strict, VirtualClock(MONDAY))
         for person, line in said:
+            if person == "time":
+                talk.wait(days=float(line))
+                continue
             reply = talk.say(person, line)
             assert reply.tone is not Tone.BAD, (line, reply)
             assert reply.form is None, (line, reply)
         database.close()
-        made[said] = path.read_bytes()
+        made[said] = path.read_bytes(), talk.clock.now()
     return made
 
 
@@ -539,15 +557,16 @@ def test_every_spoken_command_is_in_the_table_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("name", sorted(SITUATIONS))
 def test_exactly_those_whom_the_table_names_may_say_it(
-    name: str, strict: Policy, situations: Mapping[Any, bytes], tmp_path: Path
+    name: str, strict: Policy, situations: Mapping[Any, tuple[bytes, datetime]], tmp_path: Path
 ) -> None:
     said, rest = SITUATIONS[name]
+    kept, now = situations[said]
     allowed = set()
     for actor in ACTORS:
         path = tmp_path / f"{actor}.db"
-        path.write_bytes(situations[said])
+        path.write_bytes(kept)
         database = Database(f"sqlite:///{path}")
-        talk = Talk(database, strict, VirtualClock(MONDAY))
+        talk = Talk(database, strict, VirtualClock(now))
         command = Command(
             line=f"{name} {rest}", sender=sender(actor), place=Place(platform="console"), key=f"try/{actor}"
         )

@@ -1,0 +1,265 @@
+"""Are the figures of promises right, shown to those who may see them, and never rewritten?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.clock import VirtualClock
+from config.policy import Policy
+from handlers.messages import Chart, Reply, Tone, flat
+from storage.database import Database
+from storage.unit_of_work import Records
+from tests.harness.house import MONDAY, Talk
+
+
+def rows(reply: Reply) -> list[list[str]]:
+    """The cells of a reply's table, as text."""
+    assert reply.table is not None
+    return [[flat(cell) for cell in row] for row in reply.table.rows]
+
+
+def check_tallies(talk: Talk) -> int:
+    """The kept tallies equal a full recount; returns how many there are."""
+    with talk.database.reading() as session:
+        clocks = Records(session).clocks
+        assert clocks.tallies() == clocks.recount()
+        return sum(clocks.tallies().values())
+
+
+def ask(talk: Talk, number: int) -> None:
+    """So many questions of the staff, REQ-1 and on."""
+    for _ in range(number):
+        talk.say("staff", "request new question why? anyway:yes")
+
+
+# Tallies ------------------------------------------------------------------------------------------
+
+
+STEPS = (
+    "request new question why? anyway:yes",
+    "request take REQ-{n}",
+    "request wait REQ-{n} requester which?",
+    "request comment REQ-{n} this one",
+    "request priority REQ-{n} P1 the board waits",
+    "request fulfil REQ-{n}",
+    "request reopen REQ-{n} not yet",
+    "request cancel REQ-{n}",
+    "incident declare {n} is down service:mail impact:high urgency:high anyway:yes",
+    "incident ack INC-{n}",
+    "incident update INC-{n} we look {n}",
+    "incident merge INC-{n} INC-1",
+    "incident resolve INC-{n} mended",
+    "sla exclude REQ-{n} respond a strike",
+    "sla agree REQ-{n} respond",
+)
+
+
+WALKS = st.lists(
+    st.tuples(st.sampled_from(STEPS), st.integers(1, 3), st.sampled_from((0, 0, 1, 5, 30))),
+    min_size=8,
+    max_size=16,
+)
+
+
+def test_kept_tallies_equal_a_full_recount_whatever_happens(
+    sqlite_template: bytes, policy: Policy, tmp_path: Path
+) -> None:
+    numbers = count(1)
+
+    @settings(max_examples=4, deadline=None)
+    @given(WALKS)
+    def walk(said: Sequence[tuple[str, int, int]]) -> None:
+        path = tmp_path / f"{next(numbers)}.db"
+        path.write_bytes(sqlite_template)
+        talk = Talk(Database(f"sqlite:///{path}"), policy, VirtualClock(MONDAY))
+        ask(talk, 2)
+        for step, number, hours in said:
+            who = {"request": "agent", "incident": "oncall"}.get(step.partition(" ")[0], "manager")
+            who = "owner" if step.startswith("sla agree") else who
+            reply = talk.say(who, step.format(n=number))
+            assert "wrong on our side" not in reply.title, (step, reply)
+            talk.wait(hours=hours)
+            check_tallies(talk)
+        talk.database.close()
+
+    walk()
+
+
+def test_the_store_counts_what_a_story_leaves_behind(talk: Talk) -> None:
+    ask(talk, 3)
+    talk.say("agent", "request take REQ-1")
+    talk.say("agent", "request fulfil REQ-1")
+    talk.say("staff", "request cancel REQ-2")
+    talk.say("staff", "incident declare no mail service:mail impact:high urgency:high")
+    talk.say("manager", "incident declare a practice service:mail impact:high urgency:high practice:yes")
+    talk.wait(days=4)
+    assert check_tallies(talk) > 4
+    status = talk.say("manager", "sla status")
+    figures = {row[0]: row[1:4] for row in rows(status)}
+    assert figures["respond, Standard agreement"] == ["1", "1", "50.0 % ✗ below goal"]
+    assert figures["respond, Incident agreement"] == ["0", "1", "0.0 % ✗ below goal"]
+
+
+# Status -------------------------------------------------------------------------------------------
+
+
+def test_an_empty_desk_has_no_chart_and_says_what_to_do(quick_talk: Talk) -> None:
+    for person in ("manager", "staff"):
+        reply = quick_talk.say(person, "sla status")
+        assert reply.chart is None
+        assert reply.table is not None
+        assert reply.table.empty
+        assert not reply.table.rows
+    for within, title in (
+        ("2031", "2031 has not begun yet."),
+        ("2031-Q2", "has not begun yet."),
+        ("pigeons", "is not a period I know."),
+        ("2026-13", "is not a month."),
+    ):
+        assert title in quick_talk.say("manager", f"sla status within:{within}").title
+    close = quick_talk.say("manager", "sla status service-desc")
+    assert [button.line for button in close.buttons][:1] == ["sla status service-desk"]
+
+
+def test_status_shows_clocks_by_state_a_trend_and_the_way_down(quick_talk: Talk) -> None:
+    ask(quick_talk, 3)
+    quick_talk.say("agent", "request take REQ-1")
+    quick_talk.say("agent", "request wait REQ-1 requester which?")
+    quick_talk.say("staff", "incident declare no mail service:mail impact:high urgency:high")
+    quick_talk.wait(hours=1)
+    status = quick_talk.say("manager", "sla status within:week")
+    now = flat(status.facts[0].value)
+    assert "1 paused" in now
+    assert "breached" in now
+    assert isinstance(status.chart, Chart)
+    assert status.chart.categories[-1] == "29 Nov"
+    behind, upcoming = status.more
+    assert [button.line for button in behind.buttons][:1] == ["sla status mail within:week"]
+    assert upcoming.table is not None
+    assert 0 < len(upcoming.table.rows) <= 5
+    assert [row[0] for row in rows(quick_talk.say("manager", "sla status mail within:week"))] == [
+        "respond",
+        "update",
+    ]
+
+
+def test_what_nobody_was_told_yet_counts_at_once(quick_talk: Talk) -> None:
+    ask(quick_talk, 1)
+    quick_talk.clock.set(MONDAY + timedelta(days=2))  # and no bell rang meanwhile
+    status = quick_talk.say("manager", "sla status service-desk within:week")
+    assert rows(status)[0][:4] == ["respond", "0", "1", "0.0 % ✗ below goal"]
+    assert "1 breached" in flat(status.facts[0].value)
+    assert len(rows(quick_talk.say("manager", "sla breaches within:week"))) == 1
+
+
+def test_staff_see_the_promises_on_their_own_tickets_and_no_figures(quick_talk: Talk) -> None:
+    ask(quick_talk, 2)
+    own = quick_talk.say("staff", "sla status")
+    assert own.title == "4 promises to you on 2 open tickets"
+    assert quick_talk.say("approver", "sla status").title == "0 promises to you on 0 open tickets"
+    refused = quick_talk.say("staff", "sla status mail")
+    assert refused.tone is Tone.BAD
+    assert "Mika Manager" in flat(refused.text)
+    assert quick_talk.say("staff", "sla breaches").tone is Tone.BAD
+    assert quick_talk.say("agent", "sla status service-desk").title.startswith("Promises for the team")
+
+
+def test_a_settled_figure_stays_whatever_the_definitions_become(quick_talk: Talk) -> None:
+    from dataclasses import replace
+
+    ask(quick_talk, 2)
+    quick_talk.say("agent", "request take REQ-1")
+    quick_talk.say("agent", "request fulfil REQ-1")
+    quick_talk.wait(days=3)
+    before = rows(quick_talk.say("manager", "sla status service-desk within:week"))
+    standard = quick_talk.policy.agreements["standard"]
+    easier = tuple(
+        replace(each, within=dict.fromkeys(each.within, 864_000), goal=1) for each in standard.targets
+    )
+    changed = {**quick_talk.policy.agreements, "standard": replace(standard, targets=easier)}
+    quick_talk.policy = replace(quick_talk.policy, agreements=changed, version="another")
+    assert rows(quick_talk.say("manager", "sla status service-desk within:week")) == before
+    check_tallies(quick_talk)
+
+
+# Breaches -----------------------------------------------------------------------------------------
+
+
+def test_breaches_say_why_and_turn_their_pages(quick_talk: Talk) -> None:
+    ask(quick_talk, 12)
+    quick_talk.say("agent", "request take REQ-12")
+    quick_talk.wait(days=2)
+    first = quick_talk.say("manager", "sla breaches within:week")
+    assert first.title == "11 broken promises for everything, this week, page 1 of 2"
+    assert len(rows(first)) == 10
+    assert rows(first)[0][4] == "nobody had it; last: received"
+    following = next(button for button in first.buttons if button.label == "Next")
+    assert len(rows(quick_talk.say("manager", following.line))) == 1
+    assert quick_talk.say("manager", "sla breaches promise:resolve within:week").title.startswith("0 broken")
+
+
+# Leaving out --------------------------------------------------------------------------------------
+
+
+def test_a_breach_is_left_out_when_a_second_person_agrees_and_both_figures_stay(talk: Talk) -> None:
+    ask(talk, 2)
+    talk.say("agent", "request take REQ-1")
+    talk.wait(days=2)
+    asked = talk.say("manager", "sla exclude REQ-2 respond because:“the line was cut”")
+    assert asked.title == "Asked: Olga Owner can agree that the promise to respond on REQ-2 is left out."
+    assert rows(talk.say("manager", "sla status service-desk within:week"))[0][1:4] == [
+        "1",
+        "1",
+        "50.0 % ✗ below goal",
+    ]
+    assert talk.say("manager", "sla agree REQ-2 respond").title == (
+        "You asked for it, so somebody else must decide."
+    )
+    assert "waits for somebody" in talk.say("manager", "sla exclude REQ-2 respond again").title
+    agreed = talk.say("owner", "sla agree REQ-2 respond")
+    assert [flat(each.value) for each in agreed.facts] == [
+        "promises to respond, November 2026",
+        "100 %",
+        "50 %",
+    ]
+    status = talk.say("manager", "sla status service-desk within:week")
+    assert rows(status)[0][1:] == ["1", "0", "100.0 % ✓", "95 %", "—", "1", "50 %"]
+    assert rows(talk.say("manager", "sla breaches within:week"))[0][-1] == "left out"
+    assert talk.told("@manager")[-1].endswith("Olga Owner agreed")
+    told = [each.action for each in talk.evidence("REQ-2") if each.action.startswith("sla.ex")]
+    assert told == ["sla.exclusion_asked", "sla.excluded"]
+    check_tallies(talk)
+    talk.say("agent", "request take REQ-2")  # the clock is read anew, and stays left out
+    assert rows(talk.say("manager", "sla status service-desk within:week"))[0][6] == "1"
+    check_tallies(talk)
+
+
+def test_who_held_the_ticket_does_not_agree_and_what_is_not_broken_cannot_be_left_out(
+    quick_talk: Talk,
+) -> None:
+    ask(quick_talk, 1)
+    assert quick_talk.say("manager", "sla exclude REQ-1 respond why").title.endswith("it is running.")
+    assert "There is no promise called" in quick_talk.say("manager", "sla exclude REQ-1 dance why").title
+    quick_talk.wait(days=9)
+    quick_talk.say("owner", "request take REQ-1")
+    refused = quick_talk.say("manager", "sla exclude REQ-1 respond a strike")
+    assert refused.title.startswith("Nobody else may agree")
+    assert quick_talk.say("agent", "sla exclude REQ-1 respond a strike").tone is Tone.BAD
+
+
+def test_a_refusal_is_told_and_may_be_asked_again(quick_talk: Talk) -> None:
+    ask(quick_talk, 1)
+    quick_talk.wait(days=2)
+    quick_talk.say("manager", "sla exclude REQ-1 respond a strike")
+    quick_talk.say("owner", "sla refuse REQ-1 respond because:“we knew”")
+    assert quick_talk.told("@manager")[-1] == (
+        "The promise to respond on REQ-1 counts: Olga Owner did not agree"
+    )
+    assert quick_talk.say("owner", "sla agree REQ-1 respond").title.startswith("Nothing about the promise")
+    assert quick_talk.say("manager", "sla exclude REQ-1 respond a real strike").tone is Tone.WAITING
