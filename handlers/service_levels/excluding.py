@@ -117,7 +117,7 @@ def exclude(asked: Exclude, desk: Desk) -> Outcome:
 
 @command("sla agree", params=Agree, role=Role.MANAGER, evidences=("WMC SP 2.2",))
 def agree(asked: Agree, desk: Desk) -> Outcome:
-    """Agree, as a second person, that a breach is left out of the figures; the breach itself stays on record."""
+    """Agree, as a second person, that a breach is left out of the figures; it stays on record."""
     ticket, clock, exclusion = _to_decide(desk, asked.ticket, asked.promise)
     exclusion.state, exclusion.decided_by, exclusion.decided_at = AGREED, desk.asker.key, desk.now
     desk.records.clocks.save()

@@ -50,7 +50,7 @@ class Figure:
 
 @command("sla status", params=Status)
 def status(asked: Status, desk: Desk) -> Reply:
-    """See whether promises are kept, what is running and what breaks next; without a role: those made to you."""
+    """See whether promises are kept, what runs and what breaks next; without a role: those made to you."""
     scope, span = scope_of(desk, asked.of), period_of(desk, asked.within)
     if asked.of is None and not sees_figures(desk, scope):
         return _own(desk)
