@@ -56,7 +56,9 @@ def _snapshot(house: House) -> Iterator[Connection]:
     """A connection that sees one moment of the store, and holds nobody up."""
     if not house.database.is_sqlite:
         with house.database.engine.connect() as connection:
-            yield connection.execution_options(isolation_level="REPEATABLE READ")
+            snapshot = connection.execution_options(isolation_level="REPEATABLE READ")
+            house.database.take_time(snapshot)  # it rests between the tables, while they are packed
+            yield snapshot
         return
     with tempfile.TemporaryDirectory(dir=house.settings.home) as folder:
         path = Path(folder) / "copy.db"
@@ -86,6 +88,7 @@ def put_back(house: House, source: Path) -> str:
             _require_empty(house, packed)
             house.migrate()
             with house.database.engine.begin() as connection:
+                house.database.take_time(connection)
                 if about["revision"] != _revision(connection):
                     raise NotPossible(
                         "Another release wrote this backup. Restore it with that release, then migrate."

@@ -177,6 +177,7 @@ async def _forget(house: House) -> None:
 
 def _forget_once(house: House) -> None:
     with house.database.writing() as session:
+        house.database.take_time(session.connection())
         records = Records(session)
         records.inbox.forget(house.clock.now() - _KEYS_KEPT)
         records.drafts.forget(house.clock.now() - _DRAFTS_KEPT)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, ExceptionContext, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlmodel import Session
@@ -21,6 +21,11 @@ from storage import sqlite
 from storage.statements import leave_out_rows
 
 _PATIENCE_MS = 10_000
+_LIMITS = {"lock_timeout": 2000, "statement_timeout": 2500, "idle_in_transaction_session_timeout": 10_000}
+"""What PostgreSQL lets nobody exceed, in milliseconds. A person waits for the answer, and Slack for three seconds;
+a process that froze within a transaction holds the others up until the last of these."""
+_WAL_AT_MOST = 64 << 20
+"""To how many bytes SQLite's log is cut back once nobody reads from it; a long reader lets it grow meanwhile."""
 
 
 class StoreUnavailable(Exception):
@@ -48,7 +53,7 @@ class Database:
             )
             _prepare_sqlite(self.engine)
         else:
-            # A person waits for the answer: a full pool or a dead server must say so within Slack's three seconds.
+            # A full pool and a dead server must say so as soon as a lock that somebody holds.
             self.engine = create_engine(
                 self.url,
                 hide_parameters=True,  # what people wrote must not reach the log with an error
@@ -56,7 +61,11 @@ class Database:
                 max_overflow=8,
                 pool_timeout=2,
                 pool_pre_ping=True,
-                connect_args={"connect_timeout": 2},
+                connect_args={
+                    "connect_timeout": 2,
+                    "tcp_user_timeout": _LIMITS["statement_timeout"],  # a server that is gone says nothing
+                    "options": " ".join(f"-c {name}={limit}" for name, limit in _LIMITS.items()),
+                },
             )
         event.listen(self.engine, "handle_error", _leave_out_rows)
         self._door = threading.Lock() if self.is_sqlite else None
@@ -102,6 +111,13 @@ class Database:
             return False
         return True
 
+    @staticmethod
+    def take_time(connection: Connection) -> None:
+        """Let a transaction for which nobody waits take as long as it needs: a migration, a restore."""
+        if connection.dialect.name == "postgresql":
+            for name in _LIMITS:
+                connection.exec_driver_sql(f"SET LOCAL {name} = 0")
+
     def copy_to(self, path: Path) -> None:
         """Copy an SQLite store into a new file while it is in use (sqlite.org/backup.html)."""
         with self.engine.connect() as connection, sqlite.driver.connect(path) as target:
@@ -122,7 +138,10 @@ def _understood() -> Iterator[None]:
         yield
     except NoneFree as error:
         raise StoreUnavailable("every connection to the store is in use") from error
-    except (OperationalError, InterfaceError) as error:
+    except DBAPIError as error:
+        # PostgreSQL calls it an internal error when it ends a connection whose transaction was idle for too long.
+        if not (isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated):
+            raise
         conflict = str(getattr(error.orig, "sqlstate", "") or "").startswith("40")
         raise (StoreConflict if conflict else StoreUnavailable)(str(error.orig or error)) from error
 
@@ -141,6 +160,7 @@ def _prepare_sqlite(engine: Engine) -> None:
         for pragma in (
             f"busy_timeout={_PATIENCE_MS}",
             f"journal_mode={sqlite.journal}",
+            f"journal_size_limit={_WAL_AT_MOST}",
             "synchronous=FULL",
             "foreign_keys=ON",
         ):

@@ -53,6 +53,7 @@ def _pending(connection: Connection) -> list[str]:
 def upgrade(database: Database) -> list[str]:
     """Apply what is pending, all of it or nothing, and return it. Safe to run from several processes at once."""
     with database.engine.begin() as connection:
+        database.take_time(connection)
         if not database.is_sqlite:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
         done = _pending(connection)

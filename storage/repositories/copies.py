@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Text, cast, delete, or_, select, update
 from sqlmodel import Session, col
 
+from storage.database import Database
 from storage.models.console import ConsoleMessage
 from storage.models.drafts import Draft
 from storage.models.evidence import EvidenceRow, WordsRow
@@ -46,6 +47,7 @@ class Copies:
         What still waits to be sent says that it was erased and shows the ticket. Half-filled forms tell
         nobody whose they are and live for a day, so all of them go.
         """
+        Database.take_time(self._session.connection())  # it looks at every answer and message that is kept
         self._session.execute(delete(Draft))
         return (
             self._answers(people, tickets)
