@@ -26,7 +26,9 @@ from bot.scheduler import Bell
 from bot.tokens import Tokens, open_tokens
 from bot.web.alerts import AlertIntake
 from bot.web.changes import PAGE, ChangePages
+from bot.web.doors import Doors
 from bot.web.feeds import Feeds
+from bot.web.pages import Pages
 from config.loading import PolicyFiles
 from config.policy import Policy, Way
 from config.settings import Settings
@@ -155,8 +157,16 @@ class House:
         """What serves the calendar of changes as a page, and the gate that pipelines ask."""
         return ChangePages(self.policy, self.database, self.tokens, self.clock.now)
 
+    @cached_property
+    def pages(self) -> Pages:
+        """What serves the pages, to those who signed in by a link from chat."""
+        own = Doors(self.database, self.tokens, self.clock.now, self.settings.url)
+        return Pages(self.dispatcher, own, self.clock.now)
+
     def feed(self, name: str) -> str:
-        """The address of a calendar, with its token: a feed such as `person/oncall`, or the page `page/changes`."""
+        """An address with its token: a feed such as `person/oncall`, the page `page/changes`, or `enter/…` to sign in."""
+        if name.startswith("enter/"):
+            return f"{self.settings.url}/desk/{name}.{self.tokens.of(name)}"
         if name == PAGE:
             return f"{self.settings.url}/changes/calendar?token={self.tokens.of(PAGE)}"
         return f"{self.settings.url}/feeds/{name}.ics?token={self.tokens.of(f'feed/{name}')}"
