@@ -164,7 +164,7 @@ class House:
         return Pages(self.dispatcher, own, self.clock.now)
 
     def feed(self, name: str) -> str:
-        """An address with its token: a feed such as `person/oncall`, the page `page/changes`, or `enter/…` to sign in."""
+        """An address with its token: a feed such as `person/oncall`, `page/changes`, or `enter/…` to sign in."""
         if name.startswith("enter/"):
             return f"{self.settings.url}/desk/{name}.{self.tokens.of(name)}"
         if name == PAGE:
