@@ -22,6 +22,7 @@ from config.policy import (
     ChangeStage,
     ContinuityRules,
     Criticality,
+    EvidenceRules,
     FieldKind,
     FormField,
     Freeze,
@@ -43,6 +44,7 @@ from config.policy import (
 )
 from config.reading import Report
 from config.recurrence import NotARule, read_rule
+from config.vocabulary import process_areas
 
 MOST_CIRCLES = 20  # each takes a walk over everything
 _HEARERS = ("assignee", "team", "manager", "requester")
@@ -72,6 +74,8 @@ def check(draft: Draft, report: Report, first_gap: waking.FirstGap | None) -> No
         _check_changes(draft.changes, look.within("changes"))
     if draft.continuity is not None:
         _check_continuity(draft.continuity, look.within("continuity"))
+    if draft.evidence is not None:
+        _check_evidence(draft.evidence, look.within("evidence"))
     for file, values, judge in things:
         for key, value in values.items():
             judge(value, look.within(file, key))
@@ -349,6 +353,17 @@ def _check_freeze(freeze: Freeze, look: Look) -> None:
         look.at("repeats").wrong(str(error))
 
 
+# Evidence -----------------------------------------------------------------------------------------
+
+
+def _check_evidence(rules: EvidenceRules, look: Look) -> None:
+    known = process_areas()
+    for field, areas in (("fresh_in", rules.fresh_in), ("left_out", rules.left_out)):
+        for area in areas:
+            if area not in known:
+                look.at(field, area).wrong(f"is no process area; known are {', '.join(known)}")
+
+
 # Continuity ---------------------------------------------------------------------------------------
 
 
@@ -386,6 +401,10 @@ def _check_plan(plan: Plan, look: Look) -> None:
     for index, inject in enumerate(plan.injects):
         for place, who in enumerate(inject.to):
             look.at("injects", index, "to", place).does(who)
+    _check_drills(plan, look)
+
+
+def _check_drills(plan: Plan, look: Look) -> None:
     for index, drill in enumerate(plan.drills):
         here = look.at("drills", index)
         if not here.at("zone").zone(drill.zone):

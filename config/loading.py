@@ -1,6 +1,6 @@
 """Reads the organisation's YAML files into one `Policy`, or tells everything that is wrong with them.
 
-A folder holds up to nineteen files; only `organisation.yaml` must be there. In most of them a key names
+A folder holds up to twenty-one files; only `organisation.yaml` must be there. In most of them a key names
 a thing and its body says the rest; the key becomes the value's `key`. Every bad line of every file
 is reported together as `file:line: key: what is wrong; what to do`.
 """
@@ -28,6 +28,7 @@ from config.policy import (
     ChangeRules,
     ContinuityRules,
     Escalation,
+    EvidenceRules,
     Freeze,
     IncidentRules,
     Offering,
@@ -36,6 +37,7 @@ from config.policy import (
     Plan,
     Policy,
     Readiness,
+    Retention,
     Room,
     Rota,
     Service,
@@ -73,6 +75,8 @@ WHOLE: Mapping[str, type] = {
     "incidents": IncidentRules,
     "changes": ChangeRules,
     "continuity": ContinuityRules,
+    "evidence": EvidenceRules,
+    "retention": Retention,
 }
 """The files that fill one value."""
 
@@ -151,6 +155,8 @@ def load(folder: Path, first_gap: FirstGap | None = None) -> Policy:
         continuity=wholes.get("continuity"),
         plans=things.get("plans", {}),
         readiness=things.get("readiness", {}),
+        evidence=wholes.get("evidence"),
+        retention=wholes.get("retention"),
     )
     calendars = {
         key: replace(calendar, closed=_closed(calendar, folder, files["calendars"], report))
@@ -180,6 +186,8 @@ def load(folder: Path, first_gap: FirstGap | None = None) -> Policy:
         continuity=draft.continuity,
         plans=draft.plans,
         readiness=draft.readiness,
+        evidence=draft.evidence or EvidenceRules(),
+        retention=draft.retention or Retention(),
     )
     return replace(policy, version=fingerprint(policy))
 

@@ -21,6 +21,7 @@ from config.policy import (
     ChangeRules,
     ContinuityRules,
     Escalation,
+    EvidenceRules,
     Freeze,
     IncidentRules,
     Offering,
@@ -29,6 +30,7 @@ from config.policy import (
     Person,
     Plan,
     Readiness,
+    Retention,
     Role,
     Room,
     Rota,
@@ -85,6 +87,8 @@ class Draft:
     continuity: ContinuityRules | None
     plans: Mapping[str, Plan]
     readiness: Mapping[str, Readiness]
+    evidence: EvidenceRules | None
+    retention: Retention | None
 
 
 class Look:

@@ -662,6 +662,34 @@ class ContinuityRules:
 
 
 @dataclass(frozen=True)
+class EvidenceRules:
+    """How the organisation reads its evidence: `evidence.yaml`. Areas are named by acronym, such as SCON.
+
+    Evidence older than `fresh` is stale; an area may have a length of its own in `fresh_in`. An area in `left_out`
+    is out of scope, with the reason that an appraiser will read.
+    """
+
+    fresh: Annotated[Seconds, Field(ge=_DAY)] = 365 * _DAY
+    fresh_in: Mapping[str, Annotated[Seconds, Field(ge=_DAY)]] = field(default_factory=dict)
+    left_out: Mapping[str, Annotated[str, Field(min_length=10, max_length=300)]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long copies are kept that nobody needs for ever: `retention.yaml`. Evidence itself is always kept.
+
+    `answers` are those given to commands (a repeat within that time gets the same one), `messages` the contents of
+    what was sent, `talk` what was said in the console's rooms. `words` are the texts that people wrote on tickets,
+    counted from when the ticket ended; without it they are kept.
+    """
+
+    answers: Annotated[Seconds, Field(ge=_DAY)] = 30 * _DAY
+    messages: Annotated[Seconds, Field(ge=_DAY)] = 365 * _DAY
+    talk: Annotated[Seconds, Field(ge=_DAY)] = 365 * _DAY
+    words: Annotated[Seconds, Field(ge=30 * _DAY)] | None = None
+
+
+@dataclass(frozen=True)
 class PlanStep:
     """One step of a plan. `owner` names people, `@team`, `role:responder` or `rota:KEY`: who does it.
 
@@ -946,6 +974,8 @@ class Policy:
     continuity: ContinuityRules | None = None
     plans: Mapping[str, Plan] = field(default_factory=dict)
     readiness: Mapping[str, Readiness] = field(default_factory=dict)
+    evidence: EvidenceRules = field(default_factory=EvidenceRules)
+    retention: Retention = field(default_factory=Retention)
     version: str = ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from config.vocabulary import practices
-from handlers import actions, alerts, evidence, guide, people, services
+from handlers import actions, alerts, guide, people, services
 from handlers.changes import approvals as change_approvals
 from handlers.changes import (
     deciding,
@@ -16,8 +16,15 @@ from handlers.changes import (
     transitions,
 )
 from handlers.changes import views as change_views
+from handlers.continuity import ending as drill_ending
+from handlers.continuity import impact, invoking, measuring, plans, preparing, watching
+from handlers.continuity import running as drill_running
+from handlers.continuity import scheduling as drill_scheduling
+from handlers.continuity import views as drill_views
 from handlers.declare import Commands
 from handlers.errors import HouseFault
+from handlers.evidence import coverage as evidence_coverage
+from handlers.evidence import ledger
 from handlers.incidents import climbing, ending, links, repair, response, roles
 from handlers.incidents import intake as incident_intake
 from handlers.incidents import views as incident_views
@@ -27,7 +34,7 @@ from handlers.problems import known_errors
 from handlers.problems import views as problem_views
 from handlers.problems import work as problem_work
 from handlers.requests import approvals, intake, views, work
-from handlers.service_levels import breaches, excluding, keeping, status, why
+from handlers.service_levels import breaches, excluding, forecasting, keeping, status, why
 
 CAPABILITIES = (
     *(guide, people, services),
@@ -46,10 +53,12 @@ CAPABILITIES = (
         transitions,
         change_views,
     ),
+    *(impact, plans, preparing, drill_scheduling, drill_running, measuring, drill_ending),
+    *(invoking, watching, drill_views),
     alerts,
     *(oncall_views, overrides, swaps, handover, waking),
-    *(keeping, why, status, breaches, excluding),
-    evidence,
+    *(keeping, why, status, breaches, excluding, forecasting),
+    *(ledger, evidence_coverage),
 )
 
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
+from config.definitions import plan_from
+from config.policy import Policy
+from handlers.directory import Directory
+from handlers.errors import NotFound
 from handlers.messages import Bar, Gantt, Mark
-from handlers.rules.drill_clock import Measured, Span
+from handlers.rules.drill_clock import Measured, Span, facts_of, measure
+from handlers.rules.ledger import Record
+from handlers.rules.workflow import ActionState
+from storage.models.continuity import ContinuityPlan, Drill
+from storage.unit_of_work import Records
 
 PAUSES_ARE = "Time in which the drill was paused is not counted; it is told beside each figure."
 """How the clock treats a pause, as every report says."""
@@ -165,3 +175,168 @@ class DrillReport:
 def _actual(step: StepLine, as_of: datetime) -> Span | None:
     start = step.started_at or step.ended_at
     return (start, max(start, step.ended_at or as_of)) if start else None
+
+
+# Building it --------------------------------------------------------------------------------------
+
+_CORRECTIONS = {
+    "drill.recovery_corrected": "recovery",
+    "drill.disruption_corrected": "disruption",
+    "drill.step_corrected": "step",
+}
+
+
+def report_of(policy: Policy, records: Records, ref: str, now: datetime) -> DrillReport:
+    """The report of a drill as it stands now. Raises NotFound."""
+    drill = records.continuity.drill(int(ref.partition("-")[2]))
+    plan = records.continuity.plan(drill.plan) if drill else None
+    if drill is None or plan is None:
+        raise NotFound(f"There is no {ref}.", "Type `drill list` to see them.")
+    return _Builder(policy, records, drill, plan, now).build()
+
+
+class _Builder:
+    """Puts a report together from rows and evidence."""
+
+    def __init__(
+        self, policy: Policy, records: Records, drill: Drill, plan: ContinuityPlan, now: datetime
+    ) -> None:
+        self.policy, self.records, self.drill, self.plan, self.now = policy, records, drill, plan, now
+        self.directory = Directory(policy, records, ())
+        self.trail = records.ledger.trail(drill.ref)
+        self.texts = records.continuity.texts(drill.number)
+        self.says = plan_from(records.definitions.body("plan", plan.ref, drill.content))
+
+    def build(self) -> DrillReport:
+        drill, name = self.drill, self.directory.name
+        reading = measure(facts_of(self.trail), self.now)
+        why = self.texts.get("why")
+        return DrillReport(
+            ref=drill.ref,
+            title=drill.title,
+            kind=drill.kind,
+            state=drill.state,
+            plan=self.plan.ref,
+            plan_name=self.plan.name,
+            plan_version=drill.content,
+            signed_by=name(self.plan.signed_by) if self.plan.signed == drill.content else None,
+            scenario=self.says.scenario,
+            lead=name(drill.lead),
+            incident=drill.incident,
+            scheduled=(drill.starts_at, drill.ends_at),
+            started_at=drill.started_at,
+            disruption=reading.disruption,
+            ended_at=drill.ended_at,
+            why_ended=why.text if why and drill.ended_at else "",
+            paused=reading.paused,
+            within=reading.within if drill.state == "finished" else None,
+            services=tuple(self._service(each) for each in reading.services),
+            steps=tuple(self._steps()),
+            injects=tuple(self._injects()),
+            attendance=tuple(self._attendance()),
+            findings=tuple(self._findings()),
+            corrections=tuple(self._corrections()),
+            lacking=tuple(self._lacking()),
+            as_of=self.now,
+        )
+
+    def _service(self, measured: Measured) -> ServiceLine:
+        known = self.policy.services.get(measured.service)
+        shows = self.texts.get(f"shows:{measured.service}")
+        return ServiceLine(
+            key=measured.service,
+            name=known.name if known else measured.service,
+            criterion=self.says.recovers.get(measured.service, ""),
+            measured=measured,
+            shows=shows.text if shows else "",
+        )
+
+    def _steps(self) -> Iterator[StepLine]:
+        rows = self.records.continuity.steps(self.drill.number)
+        for step in sorted(rows, key=lambda each: (each.planned_at, each.place)):
+            lasts = timedelta(seconds=step.lasts)
+            yield StepLine(
+                key=step.key,
+                lane=step.lane,
+                title=step.title,
+                owners=tuple(self._owner(each) for each in step.owners),
+                by=self.directory.name(step.by) if step.by else None,
+                state=step.state,
+                after=tuple(step.after),
+                planned=(step.planned_at, step.planned_at + lasts),
+                started_at=step.started_at,
+                ended_at=step.ended_at,
+                lasts=lasts,
+                proof_wanted=step.proof,
+                note=step.note,
+                early=tuple(step.early or ()),
+            )
+
+    def _owner(self, name: str) -> str:
+        if name.startswith("@") and name[1:] in self.policy.teams:
+            return self.policy.teams[name[1:]].name
+        return name if ":" in name else self.directory.name(name)
+
+    def _injects(self) -> Iterator[InjectLine]:
+        for each in self.records.continuity.injects(self.drill.number):
+            yield InjectLine(each.says, tuple(self._owner(name) for name in each.to), each.at, each.said_at)
+
+    def _attendance(self) -> Iterator[Attendee]:
+        for each in self.records.continuity.people(self.drill.number):
+            yield Attendee(self.directory.name(each.person), each.joined_at, each.rating)
+
+    def _findings(self) -> Iterator[FindingLine]:
+        for each in self.records.actions.of(self.drill.ref):
+            late = each.state == ActionState.OPEN and each.due < self.now.date().isoformat()
+            yield FindingLine(
+                what=each.what,
+                action=each.ref,
+                owner=self.directory.name(each.owner),
+                due=date.fromisoformat(each.due),
+                state="overdue" if late else each.state,
+            )
+
+    def _lacking(self) -> Iterator[Lacking]:
+        for record in self.trail:
+            if record.action != "readiness.checked":
+                continue
+            for service, key, why in (record.after or {}).get("lacking", ()):
+                known, readiness = self.policy.services.get(service), self.policy.readiness.get(service)
+                titles = {item.key: item.title for item in readiness.items} if readiness else {}
+                yield Lacking(known.name if known else service, titles.get(key, key), why)
+
+    def _corrections(self) -> Iterator[Correction]:
+        found = [record for record in self.trail if record.action in _CORRECTIONS]
+        words = self.records.ledger.words_of([record.seq for record in found])
+        for record in found:
+            said = words.get(record.seq, {})
+            what, was, now = _difference(record)
+            yield Correction(
+                at=record.at,
+                by=self.directory.name(record.actor),
+                what=what,
+                was=was,
+                now=now,
+                because=said.get("because") or said.get("note", ""),
+                seq=record.seq,
+            )
+
+
+def _difference(record: Record) -> tuple[str, str, str]:
+    """What a correction is about, what was there before, and what is there now, in words."""
+    before: Any = record.before or {}
+    after: Any = record.after or {}
+    if record.action == "drill.step_corrected":
+        return f"step {after['step']}", str(before["step_state"]), str(after["step_state"])
+    if record.action == "drill.disruption_corrected":
+        return "disruption", _utc(before["disruption"]), _utc(after["disruption"])
+    return f"recovery of {after['service']}", _recovery(before), _recovery(after)
+
+
+def _recovery(told: Any) -> str:
+    data = f", data from {_utc(told['data'])}" if told.get("data") else ""
+    return f"recovered {_utc(told['recovered'])}{data}"
+
+
+def _utc(text: str) -> str:
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S} UTC"

@@ -86,8 +86,8 @@ class Drill(SQLModel, table=True):
     """A plan that is tried, or worked in earnest (`kind` is then `real`); its history is the evidence.
 
     `content` is the version of the plan that it is run by, fixed when it starts. `repeats` is a recurrence rule from
-    its start on, in `zone`; `series` names one occurrence of a rule. `paused_for` is the incident that held it up. `within` says how it ended: whether every signed
-    target was met.
+    its start on, in `zone`; `series` names one occurrence of a rule. `paused_for` is the incident that held it up.
+    `within` says how it ended: whether every signed target was met.
     """
 
     __tablename__ = "drill"

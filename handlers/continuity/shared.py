@@ -1,0 +1,385 @@
+"""What every part of continuity needs: finding things, who may do what with them, what a move comes to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from config.definitions import plan_definition, plan_from
+from config.policy import ContinuityRules, Plan, Role
+from handlers.access import THE_DESK, Person, is_away, people_in, who_may
+from handlers.declare import Change as Record
+from handlers.declare import Due, Outcome
+from handlers.desk import Desk
+from handlers.errors import BadValue, NotAllowed, NotFound
+from handlers.messages import (
+    Button,
+    Card,
+    Fact,
+    FieldInput,
+    Kind,
+    Notice,
+    Option,
+    Part,
+    Reply,
+    Tone,
+    ToPerson,
+    ToThread,
+)
+from handlers.parsing import Reading, Reference
+from handlers.rules.drill_clock import Reading as Measures
+from handlers.rules.drill_clock import facts_of, measure
+from handlers.rules.moments import NotUnderstood, parse_when
+from handlers.rules.rotation import holder
+from handlers.rules.workflow import DrillState, require_move
+from storage.models.continuity import ContinuityPlan, Drill, DrillPerson, ImpactAnalysis
+
+DRILL, PLAN, ANALYSIS = "DRL", "PLN", "BIA"
+REAL = "real"
+"""The kind of a drill that is none: the plan is worked in earnest."""
+
+_WORKS = frozenset({Role.AGENT, Role.RESPONDER, Role.APPROVER, Role.OWNER, Role.MANAGER})
+
+DrillRef = Annotated[str, Reference(DRILL)]
+PlanRef = Annotated[str, Reference(PLAN)]
+AnalysisRef = Annotated[str, Reference(ANALYSIS)]
+
+_BARE_TIME = re.compile(r"\s*(?:at\s+)?\d{1,2}(?::\d\d){0,2}\s*(?:[ap]m)?\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class PastKind:
+    """A moment that has been: a bare time is the last one that has."""
+
+    at_most: int = 60
+    takes_rest: bool = False
+    input: FieldInput = FieldInput.LINE
+
+    def fits(self, text: str) -> bool:
+        """Whether a positional word may be meant for this parameter."""
+        return True
+
+    def read(self, text: str, reading: Reading) -> datetime:
+        """The instant; BadValue for one to come."""
+        try:
+            found = parse_when(text, reading.now, reading.zone)
+            if found > reading.now and _BARE_TIME.fullmatch(text):
+                found = parse_when(text, reading.now - timedelta(days=1), reading.zone)
+        except NotUnderstood as error:
+            raise BadValue(str(error)) from None
+        if found > reading.now:
+            raise BadValue("That is yet to come.", "Write a moment that has been, as 09:55 or 20m ago.")
+        return found
+
+    def options(self, reading: Reading) -> Sequence[Option]:
+        """Anything goes."""
+        return ()
+
+
+Past = Annotated[datetime, PastKind()]
+
+
+def rules_of(desk: Desk) -> ContinuityRules:
+    """How this organisation prepares for the worst; raises NotFound where it has not said so."""
+    if desk.policy.continuity is None:
+        raise NotFound(
+            "This desk knows no continuity plans yet.",
+            "The desk's administrator can describe how it should, in continuity.yaml.",
+        )
+    return desk.policy.continuity
+
+
+def today_of(desk: Desk) -> date:
+    """The day at the organisation's place, in which reviews are counted."""
+    return desk.now.astimezone(ZoneInfo(desk.policy.organisation.zone)).date()
+
+
+def review_day(desk: Desk) -> str:
+    """The day on which what is signed now is to be looked at again."""
+    return (today_of(desk) + timedelta(seconds=rules_of(desk).review_every)).isoformat()
+
+
+# Who may ------------------------------------------------------------------------------------------
+
+
+def works(person: Person) -> bool:
+    """Whether somebody works on services here: in a team, or by role."""
+    return person == THE_DESK or bool(person.teams or _WORKS & person.roles)
+
+
+def require_works(desk: Desk, what: str) -> None:
+    """Raise NotAllowed unless the asker works on services."""
+    if not works(desk.asker):
+        raise NotAllowed(
+            f"{what} by those who work on services.", f"{who_may(Role.AGENT, desk.policy)} can; ask them."
+        )
+
+
+def signs_for(desk: Desk, owner: str) -> bool:
+    """Whether the asker signs what this person answers for: the person, or their delegate while they are away."""
+    if desk.asker.key == owner:
+        return True
+    known = desk.policy.people.get(owner)
+    return known is not None and known.delegate == desk.asker.key and is_away(owner, desk.policy, desk.today)
+
+
+def leads(desk: Desk, drill: Drill, plan: ContinuityPlan) -> bool:
+    """Whether the asker runs a drill: who leads it, who owns the plan, and managers."""
+    asker = desk.asker
+    return asker == THE_DESK or asker.key in (drill.lead, plan.owner) or Role.MANAGER in asker.roles
+
+
+def members(desk: Desk, names: Iterable[str]) -> list[str]:
+    """The people behind the owners of a step: people, `@team`, `role:…`, `rota:…` (on call now); each once."""
+    found: dict[str, None] = {}
+    for name in names:
+        for key in _behind(desk, name):
+            found[key] = None
+    return list(found)
+
+
+def _behind(desk: Desk, name: str) -> Sequence[str]:
+    if name.startswith("rota:"):
+        rota = desk.policy.rotas.get(name[5:])
+        if rota is None:
+            return ()
+        overrides = desk.records.oncall.overrides(rota.key, desk.now, desk.now)
+        cover = holder(rota, desk.policy.calendars, overrides, desk.now)
+        return (cover.person,) if cover else ()
+    if name.startswith("role:"):
+        granted = desk.policy.access.grants.get(Role(name[5:]), ())
+        return people_in((each for each in granted if ":" not in each), desk.policy)
+    return people_in([name], desk.policy)
+
+
+def owner_words(desk: Desk, names: Iterable[str]) -> tuple[Part, ...]:
+    """The owners of a step, in words."""
+    parts: list[Part] = []
+    for name in names:
+        parts += [", "] if parts else []
+        parts.append(desk.directory.who_is(name) if name in desk.policy.people else owner_name(desk, name))
+    return tuple(parts)
+
+
+def owner_name(desk: Desk, name: str) -> str:
+    """One owner of a step by name."""
+    if name.startswith("@") and name[1:] in desk.policy.teams:
+        return desk.policy.teams[name[1:]].name
+    if name.startswith("rota:") and name[5:] in desk.policy.rotas:
+        return f"on call: {desk.policy.rotas[name[5:]].name}"
+    if name.startswith("role:"):
+        return f"{name[5:]}s"
+    return desk.directory.name(name)
+
+
+# Finding ------------------------------------------------------------------------------------------
+
+
+def find_plan(desk: Desk, ref: str, *, for_change: bool = False) -> ContinuityPlan:
+    """A plan; raises NotFound, and NotAllowed for those who do not work on services."""
+    plan = desk.records.continuity.plan(int(ref.partition("-")[2]), for_change)
+    if plan is None:
+        raise NotFound(f"There is no {ref}.", "Type `continuity plans` to see them.")
+    if plan.owner != desk.asker.key:
+        require_works(desk, "Plans are seen")
+    return plan
+
+
+def find_analysis(desk: Desk, ref: str, *, for_change: bool = False) -> ImpactAnalysis:
+    """An impact analysis; raises NotFound, and NotAllowed for those who do not work on services."""
+    analysis = desk.records.continuity.analysis(int(ref.partition("-")[2]), for_change)
+    if analysis is None:
+        raise NotFound(f"There is no {ref}.", "Type `continuity due` to see what there is.")
+    service = desk.policy.services.get(analysis.service)
+    if desk.asker.key not in (analysis.author, service and service.owner):
+        require_works(desk, "Impact analyses are seen")
+    return analysis
+
+
+def find(desk: Desk, ref: str, *, for_change: bool = False) -> Drill:
+    """A drill, which everybody may see; `for_change` locks it until the command ends. Raises NotFound."""
+    drill = desk.records.continuity.drill(int(ref.partition("-")[2]), for_change)
+    if drill is None:
+        raise NotFound(f"There is no {ref}.", "Type `drill list` to see them.")
+    return drill
+
+
+def plan_of(desk: Desk, drill: Drill) -> ContinuityPlan:
+    """The plan that a drill tries. Raises LookupError when it is not there."""
+    plan = desk.records.continuity.plan(drill.plan)
+    if plan is None:
+        raise LookupError(f"{drill.ref} tries a plan that is not there")
+    return plan
+
+
+def to_lead(desk: Desk, ref: str, move_: str) -> Drill:
+    """A drill that the asker runs and that is open to the move; locked until the command ends."""
+    drill = find(desk, ref, for_change=True)
+    plan = plan_of(desk, drill)
+    if not leads(desk, drill, plan):
+        names = dict.fromkeys([desk.directory.name(drill.lead), desk.directory.name(plan.owner)])
+        raise NotAllowed(f"You cannot {move_} {ref}.", f"{' or '.join(names)} can; ask them.")
+    require_move(ref, drill.state, move_)
+    return drill
+
+
+# What plans say -----------------------------------------------------------------------------------
+
+
+def said(desk: Desk, plan: ContinuityPlan, content: str | None = None) -> Plan:
+    """What a plan says, in its newest version or another one."""
+    return plan_from(desk.records.definitions.body("plan", plan.ref, content or plan.content))
+
+
+def keep(desk: Desk, plan: ContinuityPlan, says: Plan) -> None:
+    """Let a plan say this from now on, as a new version."""
+    definition = plan_definition(says, plan.ref)
+    desk.records.definitions.keep("plan", plan.ref, definition.version, definition.body, desk.now)
+    plan.content = definition.version
+    plan.name, plan.owner = says.name, says.owner
+    plan.changed_at = desk.now
+    desk.records.continuity.save()
+    desk.records.continuity.put_plan_services(plan.number, says.recovers)
+
+
+def service_name(desk: Desk, key: str) -> str:
+    """A service by name."""
+    known = desk.policy.services.get(key)
+    return known.name if known else key
+
+
+# Moves --------------------------------------------------------------------------------------------
+
+
+def record(
+    subject: Drill | ContinuityPlan | ImpactAnalysis,
+    action: str,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    words: Mapping[str, str | None] | None = None,
+) -> Record:
+    """Something that happened; an action without a dot happened to a drill."""
+    return Record(
+        action=action if "." in action else f"drill.{action}",
+        subject=subject.ref,
+        before=before,
+        after={"state": str(subject.state), **(after or {})},
+        words={name: text for name, text in (words or {}).items() if text},
+    )
+
+
+def move(drill: Drill, desk: Desk, state: DrillState | None = None) -> dict[str, Any]:
+    """Mark a drill as changed now, perhaps into another state; returns what it was before."""
+    before = {"state": str(drill.state)}
+    if state is not None:
+        drill.state = str(state)
+    drill.version += 1
+    drill.changed_at = desk.now
+    return before
+
+
+def attend(desk: Desk, drill: Drill, person: str | None = None) -> list[Record]:
+    """Note that somebody takes part; nothing when that is known, or when the desk itself speaks."""
+    who = person or desk.asker.key
+    if who == THE_DESK.key or desk.records.continuity.person(drill.number, who) is not None:
+        return []
+    desk.records.continuity.add(DrillPerson(drill=drill.number, person=who, joined_at=desk.now))
+    return [record(drill, "joined", None, {"person": who})]
+
+
+def measured(desk: Desk, drill: Drill) -> Measures:
+    """What the evidence of a drill comes to now."""
+    return measure(facts_of(desk.records.ledger.trail(drill.ref)), desk.now)
+
+
+def outcome(
+    desk: Desk,
+    drill: Drill,
+    reply: Reply | Callable[[], Reply],
+    records: Sequence[Record],
+    *,
+    notices: Sequence[Notice] = (),
+    due: Sequence[Due] = (),
+    undue: Sequence[str] = (),
+    follow: Sequence[str] = (),
+) -> Outcome:
+    """The outcome of a move: saved, and its card redrawn everywhere."""
+    desk.records.continuity.save()
+    return Outcome(
+        reply=reply,
+        changes=records,
+        notices=notices,
+        cards=(Card(subject=drill.ref, room=drill.room),),
+        due=due,
+        undue=undue,
+        follow=follow,
+    )
+
+
+# Telling ------------------------------------------------------------------------------------------
+
+
+def show_button(ref: str) -> Button:
+    """Opens something by its reference."""
+    return Button(label=f"Show {ref}", line=ref)
+
+
+def tell(
+    desk: Desk,
+    ref: str,
+    people: Iterable[str],
+    title: str,
+    tag: str,
+    *,
+    text: Iterable[Part] | str = (),
+    details: Sequence[Fact] = (),
+    buttons: Sequence[Button] = (),
+    while_in: Sequence[str] | None = None,
+    kind: Kind = Kind.MESSAGE,
+    tone: Tone = Tone.PLAIN,
+) -> list[Notice]:
+    """A private word to each of these people but the asker, once for each `tag`."""
+    reply = Reply(
+        title=title,
+        text=(text,) if isinstance(text, str) and text else tuple(text),
+        tone=tone,
+        facts=tuple(details),
+        buttons=(*buttons, show_button(ref)),
+        subject=ref,
+    )
+    return [
+        Notice(
+            to=ToPerson(person=person),
+            reply=reply,
+            key=f"{ref}/{tag}/{person}",
+            kind=kind,
+            subject=ref,
+            while_in=tuple(str(each) for each in while_in) if while_in else None,
+        )
+        for person in dict.fromkeys(people)
+        if person != desk.asker.key
+    ]
+
+
+def in_thread(
+    drill: Drill, title: str, tag: str = "", *, text: Iterable[Part] | str = (), details: Sequence[Fact] = ()
+) -> list[Notice]:
+    """A word below the card, where everybody who takes part reads along."""
+    return [
+        Notice(
+            to=ToThread(subject=drill.ref, room=drill.room),
+            reply=Reply(
+                title=title,
+                text=(text,) if isinstance(text, str) and text else tuple(text),
+                facts=tuple(details),
+                subject=drill.ref,
+                private=False,
+            ),
+            key=f"{drill.ref}/{tag or f'v{drill.version}'}/thread",
+            subject=drill.ref,
+        )
+    ]

@@ -1,0 +1,154 @@
+"""Watching: what is due is told to whoever owes it, drills that repeat are set, managers see the whole at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from config.policy import Role
+from handlers.continuity.heat import COLUMNS, heat
+from handlers.continuity.owed import Owed, owed
+from handlers.continuity.scheduling import joined, set_occurrences
+from handlers.continuity.shared import require_works, rules_of, today_of
+from handlers.declare import Due, Outcome, command
+from handlers.desk import Desk
+from handlers.listing import PAGE, heading, skipped, turning
+from handlers.messages import Button, Kind, Notice, Reply, Style, Table, Tone, ToPerson, Words, counted
+from handlers.parsing import Choice, WholeNumber
+from handlers.rules.chasing import MORNING, newest_nudge
+from handlers.rules.moments import instant_at, show_day, show_duration
+
+WATCH = "continuity/watch"
+_LATE = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class DueList:
+    """For example: continuity due mine"""
+
+    scope: Annotated[str, Choice(("all", "mine")), "Whose"] = "all"
+    page: Annotated[int, WholeNumber(1, 10_000)] = 1
+
+
+@dataclass(frozen=True)
+class Watch:
+    """For example: continuity watch"""
+
+
+@dataclass(frozen=True)
+class Map:
+    """For example: continuity map"""
+
+
+# What is due --------------------------------------------------------------------------------------
+
+
+@command("continuity due", params=DueList)
+def due(asked: DueList, desk: Desk) -> Reply:
+    """See what is due: analyses, signatures, reviews, plans, drills, what is not ready, findings."""
+    if asked.scope == "all":
+        require_works(desk, "What is due is seen")
+    every = [each for each in owed(desk) if asked.scope == "all" or each.owner == desk.asker.key]
+    shown = every[skipped(asked.page) :][:PAGE]
+    return Reply(
+        title=heading(
+            len(every), "things due" if asked.scope == "all" else "things you owe", None, asked.page
+        ),
+        tone=Tone.WAITING if every else Tone.GOOD,
+        table=Table(
+            columns=("What", "Who", "By"),
+            rows=tuple(_row(desk, each) for each in shown),
+            empty="Nothing is due.",
+        ),
+        buttons=(
+            *turning(f"continuity due {asked.scope}", None, asked.page, len(every)),
+            *(Button(label=each.what[:40], line=each.line) for each in shown[:3]),
+        ),
+    )
+
+
+def _row(desk: Desk, each: Owed) -> tuple[Words, ...]:
+    late = each.by is not None and each.by < today_of(desk)
+    by = "now" if each.by is None else f"{show_day(each.by)}{' (overdue)' if late else ''}"
+    return (each.what,), (desk.directory.who_is(each.owner),), (by,)
+
+
+@command("continuity watch", params=Watch, evidences=("SCON SP 3.1", "SCON SP 2.2"), desk_only=True)
+def watch(asked: Watch, desk: Desk) -> Outcome:
+    """Look once a day after what is due, and set the drills that repeat."""
+    if desk.policy.continuity is None:
+        return Outcome(reply=Reply(title="There are no rules of continuity."))
+    notices = [notice for each in owed(desk) if not each.chased for notice in _reminder(desk, each)]
+    drills = joined(set_occurrences(desk))
+    return Outcome(
+        reply=Reply(title=f"{counted(len(notices), 'reminder')}, {counted(len(drills.cards), 'drill')}"),
+        changes=drills.changes,
+        notices=[*notices, *drills.notices],
+        cards=drills.cards,
+        due=[*drills.due, Due(WATCH, "continuity", _next_morning(desk), "continuity watch")],
+    )
+
+
+def _next_morning(desk: Desk) -> datetime:
+    zone = desk.policy.organisation.zone
+    today = today_of(desk)
+    morning = instant_at(today, MORNING, zone)
+    return morning if morning > desk.now else instant_at(today + timedelta(days=1), MORNING, zone)
+
+
+def _reminder(desk: Desk, each: Owed) -> Iterator[Notice]:
+    """A word to whoever owes it: before the day, on it and every week after it; where there is no day, every week."""
+    if each.by is None:
+        week = desk.now.astimezone(ZoneInfo(desk.policy.organisation.zone)).isocalendar()
+        tag = f"{week.year}-W{week.week}"
+    else:
+        zone = desk.directory.person(each.owner).zone
+        nudge = newest_nudge(each.by, zone, desk.now)
+        if nudge is None or nudge.at < desk.now - _LATE:
+            return
+        tag = f"{each.by.isoformat()}/{nudge.days}"
+    late = each.by is not None and each.by < today_of(desk)
+    reply = Reply(
+        title=each.what[:150],
+        text=(f"Due on {show_day(each.by)}." if each.by else "As soon as can be.",),
+        tone=Tone.BAD if late else Tone.WAITING,
+        buttons=(
+            Button(label="Do it", line=each.line, style=Style.PRIMARY),
+            Button(label="All that is due", line="continuity due mine"),
+        ),
+    )
+    key = f"continuity/{each.kind}/{each.key}/{tag}"
+    yield Notice(to=ToPerson(person=each.owner), reply=reply, key=key, kind=Kind.REMINDER)
+
+
+# The map ------------------------------------------------------------------------------------------
+
+
+@command("continuity map", params=Map, role=Role.MANAGER)
+def show_map(asked: Map, desk: Desk) -> Reply:
+    """See at a glance which services are analysed, planned, drilled, measured and within their targets."""
+    rules_of(desk)
+    rows = heat(desk)
+    table: list[tuple[Words, ...]] = [
+        (
+            (row.name,),
+            (row.criticality or "—",),
+            (show_duration(row.rto) if row.rto else "—",),
+            (show_duration(row.rpo) if row.rpo else "—",),
+            *((cell.words,) for cell in row.cells),
+        )
+        for row in rows
+    ]
+    bad = sum(any(cell.heat == "bad" for cell in row.cells) for row in rows)
+    return Reply(
+        title=f"Continuity of {counted(len(rows), 'service')}, {bad} with something missing",
+        table=Table(columns=("Service", "Criticality", "RTO", "RPO", *COLUMNS), rows=tuple(table)),
+        buttons=(
+            Button(label="What is due", line="continuity due"),
+            Button(label="Plans", line="continuity plans"),
+        ),
+        as_of=desk.now,
+    )
