@@ -63,6 +63,9 @@ def status(asked: Status, desk: Desk) -> Reply:
     next_due = desk.records.clocks.next_due(desk.now, scope.whose)
     rest = f"{scope.given} within:{quoted(asked.within)}"
     breaches = Button(label="Breaches", line=f"sla breaches{rest}")
+    forecast = Button(
+        label="Forecast", line=f"sla forecast{f' of:{quoted(scope.word)}' if scope.word else ''}"
+    )
     sections = (_by_service(desk, now, asked.within), _upcoming(desk, next_due))
     return Reply(
         title=f"Promises for {scope.name}, {span.name}",
@@ -70,7 +73,7 @@ def status(asked: Status, desk: Desk) -> Reply:
         table=table,
         chart=trend(figures, before, span),
         more=tuple(each for each in sections if each is not None),
-        buttons=(breaches,) if table.rows else (),
+        buttons=(*([breaches] if table.rows else []), *([forecast] if next_due else [])),
     )
 
 

@@ -186,6 +186,14 @@ class Clocks:
         total = self._session.scalar(select(func.count()).select_from(query.subquery())) or 0
         return self._session.exec(page).all(), int(total)
 
+    def past(self, kind: str, topic: str, priority: str, at_most: int) -> Sequence[ClockRow]:
+        """The promises of one kind that ended last."""
+        like = col(ClockRow.kind) == kind, col(ClockRow.topic) == topic, col(ClockRow.priority) == priority
+        query = select_models(ClockRow).where(
+            *like, col(ClockRow.stopped_at).is_not(None), col(ClockRow.counted)
+        )
+        return self._session.exec(query.order_by(col(ClockRow.stopped_at).desc()).limit(at_most)).all()
+
     # What people agree to leave out
 
     def exclusions(self, subject: str) -> Sequence[Exclusion]:

@@ -263,7 +263,7 @@ READS = {
     "incident list": "all", "incident show": "INC-1",
     "change list": "all", "change show": "CHG-1", "change calendar": "", "change approvers": "CHG-1",
     "change difference": "CHG-1", "change figures": "",
-    "sla breaches": "", "evidence trail": "REQ-1", "evidence export": "REQ-1", "evidence coverage": "",
+    "sla breaches": "", "sla forecast": "", "evidence trail": "REQ-1", "evidence export": "REQ-1", "evidence coverage": "",
     "evidence checkpoint": "", "evidence verify": "",
 }  # fmt: skip
 
@@ -457,6 +457,7 @@ SITUATIONS: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "sla why": (_OPEN, "REQ-1"),
     "sla status": (_OPEN, "service-desk"),
     "sla breaches": (_OPEN, ""),
+    "sla forecast": (_OPEN, ""),
     "sla exclude": (_LATE, "REQ-1 respond a strike"),
     "sla agree": (_EXCLUDED, "REQ-1 respond"),
     "sla refuse": (_EXCLUDED, "REQ-1 respond it counts"),

@@ -263,3 +263,40 @@ def test_a_refusal_is_told_and_may_be_asked_again(quick_talk: Talk) -> None:
     )
     assert quick_talk.say("owner", "sla agree REQ-1 respond").title.startswith("Nothing about the promise")
     assert quick_talk.say("manager", "sla exclude REQ-1 respond a real strike").tone is Tone.WAITING
+
+
+# Forecast -----------------------------------------------------------------------------------------
+
+
+def test_a_forecast_goes_by_how_long_the_like_took_and_says_so(quick_talk: Talk) -> None:
+    def run(hours: float) -> None:
+        talk.say("staff", "request new question why? anyway:yes")
+        newest = next(number)
+        talk.wait(hours=hours)
+        talk.say("agent", f"request take REQ-{newest}")
+
+    talk, number = quick_talk, count(1)
+    for hours in (*[0.5] * 6, *[5] * 8):  # a question is answered within eight hours of opening time
+        run(hours)
+        talk.clock.set(talk.clock.now() + timedelta(days=1) - timedelta(hours=hours))
+    ask(talk, 1)
+    reply = talk.say("manager", "sla forecast of:service-desk")
+    assert reply.tone is not Tone.BAD, reply
+    likely = {(row[0], row[1]): row for row in rows(reply)}
+    chance = likely["REQ-15", "respond"][3]
+    assert chance.endswith("%")
+    assert likely["REQ-15", "respond"][4].startswith("of 1")
+    assert likely["REQ-15", "respond"][4].endswith("to respond (question P4), so many took longer than 8h")
+    assert [flat(each.value) for each in reply.facts if each.label == "Accuracy so far"] == [
+        "not known yet: too few promises have ended"
+    ]
+
+
+def test_a_forecast_of_nothing_or_of_the_past_is_met_with_help(quick_talk: Talk) -> None:
+    assert quick_talk.say("manager", "sla forecast").title == "No promise for everything is due by then."
+    ask(quick_talk, 1)
+    unknown = quick_talk.say("manager", "sla forecast")
+    assert rows(unknown)[0][3] == "no forecast"
+    assert quick_talk.say("manager", "sla forecast until:“2026-11-20 09:00”").tone is Tone.BAD
+    assert quick_talk.say("staff", "sla forecast").tone is Tone.BAD
+    assert quick_talk.say("manager", "sla forecast of:pigeons").tone is Tone.BAD
