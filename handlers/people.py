@@ -115,6 +115,7 @@ def link(asked: Link, desk: Desk) -> Outcome:
     desk.records.people.move_accounts(desk.asker.key, found.person)
     records = desk.records
     records.problems.hand_over(desk.asker.key, found.person)
+    records.continuity.hand_over(desk.asker.key, found.person)
     changes = records.changes.hand_over(desk.asker.key, found.person)
     handed_over: list[Request | Incident | Action | ServiceChange] = [
         *records.requests.hand_over(desk.asker.key, found.person),
@@ -204,6 +205,7 @@ def _erase_words(desk: Desk, person: str) -> list[str]:
         "PRB": records.problems.erase_words,
         "ACT": records.actions.erase_words,
         "CHG": records.changes.erase_words,
+        "DRL": records.continuity.erase_words,
     }
     return [f"{prefix}-{number}" for prefix, erase_ in places.items() for number in erase_(person)]
 

@@ -109,8 +109,16 @@ def resolve(asked: Resolve, desk: Desk) -> Outcome:
         )
     ]
     undue = [f"{incident.ref}/climb", f"{incident.ref}/roles"]
+    held_up = desk.records.continuity.paused_for(incident.ref)
     return done(
-        desk, incident, f"{incident.ref} is resolved", [resolved], notices=notices, due=due, undue=undue
+        desk,
+        incident,
+        f"{incident.ref} is resolved",
+        [resolved],
+        notices=notices,
+        due=due,
+        undue=undue,
+        follow=[f"drill all-clear {drill} {incident.ref}" for drill in held_up],
     )
 
 

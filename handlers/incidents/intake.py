@@ -193,8 +193,20 @@ def _open(asked: Declare, desk: Desk) -> Outcome:
         notices=(space(incident, named_title(incident)),) if rules.space == "channel" else (),
         cards=(Card(subject=incident.ref, room=incident.room),),
         due=ask_for_roles(desk, incident),
-        follow=(f"sla refresh {incident.ref}", f"incident climb {incident.ref}"),
+        follow=(
+            f"sla refresh {incident.ref}",
+            f"incident climb {incident.ref}",
+            *_drills_give_way(desk, incident),
+        ),
     )
+
+
+def _drills_give_way(desk: Desk, incident: Incident) -> list[str]:
+    """What is said to the drills of the same service or team, whose people are needed now."""
+    if incident.practice:
+        return []
+    running = desk.records.continuity.running_for(incident.service, incident.team)
+    return [f"drill give-way {drill} {incident.ref}" for drill in running]
 
 
 def _category(incident: Incident) -> dict[str, str]:
