@@ -7,8 +7,8 @@ from typing import Annotated
 
 from config.policy import ChangeStage
 from handlers.changes.content import difference_table, edited_since
-from handlers.changes.deciding import MEANS, vote_buttons
-from handlers.changes.electorate import barred, current_stage, seats_of, terms_of
+from handlers.changes.deciding import vote_buttons
+from handlers.changes.electorate import MEANS, barred, current_stage, seats_of, terms_of
 from handlers.changes.shared import ChangeRef, done, find, move, record
 from handlers.changes.telling import in_thread, planners, tell
 from handlers.declare import Outcome, command

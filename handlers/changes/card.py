@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from config.policy import ChangeKind
 from handlers.changes.content import content_of, is_assessed, missing, service_names, window_words
-from handlers.changes.electorate import current_stage, tally_of, terms_of
+from handlers.changes.electorate import MEANS, current_stage, tally_of, terms_of
 from handlers.desk import Desk
 from handlers.messages import Button, Fact, Part, Reply, Style, Tone, Words, facts
 from handlers.rules.workflow import AHEAD, ChangeState
@@ -62,9 +62,10 @@ def _facts(desk: Desk, change: Change) -> tuple[Fact, ...]:
         ("Made by", desk.who(change.implementer)),
         ("Still to be said", ", ".join(lacking) if draft else None),
         ("Approval", approval_words(desk, change)),
-        ("Decision by", desk.at(change.decide_by, relative=True) if change.decide_by else None),
+        ("Decision by", _decision(desk, change)),
         ("In its way, and accepted", ", ".join(_accepted(change))),
-        ("Was made", window_words(desk, change.started_at, change.ended_at or desk.now)),
+        ("Being made since", None if change.ended_at else desk.at(change.started_at, relative=True)),
+        ("Was made", window_words(desk, change.started_at, change.ended_at)),
         ("Result", change.result.replace("-", " ") if change.result else None),
         ("How it went", texts["how"].text[:_QUOTED] if "how" in texts else None),
         ("Caused", ", ".join(desk.records.changes.links(change.number))),
@@ -99,6 +100,12 @@ def _review(desk: Desk, change: Change) -> Words:
         return ("done ", desk.at(change.reviewed_at) or "")
     overdue = " (overdue)" if change.review_by < desk.now else ""
     return ("by ", desk.at(change.review_by, relative=True) or "", overdue)
+
+
+def _decision(desk: Desk, change: Change) -> Words:
+    stage = current_stage(desk, change)
+    by = desk.at(change.decide_by, relative=True)
+    return (by, f", otherwise {MEANS[stage.on_deadline]}") if stage and by else ()
 
 
 def approval_words(desk: Desk, change: Change) -> Words:

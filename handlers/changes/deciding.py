@@ -22,7 +22,15 @@ from handlers.changes.content import (
     service_names,
     window_words,
 )
-from handlers.changes.electorate import barred, current_stage, led_by_requester, seats_of, tally_of, terms_of
+from handlers.changes.electorate import (
+    MEANS,
+    barred,
+    current_stage,
+    led_by_requester,
+    seats_of,
+    tally_of,
+    terms_of,
+)
 from handlers.changes.shared import ChangeRef, done, find, move, record
 from handlers.changes.telling import in_thread, planners, tell
 from handlers.declare import Change as Record
@@ -33,9 +41,6 @@ from handlers.messages import Button, Kind, Notice, Part, Reply, Style, Words, f
 from handlers.rules.approval import Verdict
 from handlers.rules.workflow import ChangeState
 from storage.models.changes import Change
-
-MEANS = {"reject": "it is rejected", "approve": "it counts as approved"}
-"""What a deadline that passes comes to."""
 
 _TEXT = 1200  # characters of the plan, the test and the back-out that a voter is shown at once
 

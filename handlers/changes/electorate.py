@@ -19,6 +19,9 @@ from handlers.rules.votes import Says, Tally, Vote
 from handlers.rules.workflow import LIVE, ChangeState
 from storage.models.changes import Change
 
+MEANS = {"reject": "it is rejected", "approve": "it counts as approved"}
+"""What a deadline that passes comes to."""
+
 
 @dataclass(frozen=True)
 class Terms:

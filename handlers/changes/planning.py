@@ -6,8 +6,9 @@ What a change says can be edited until it is made. Whoever was asked about what 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from config.policy import ChangeKind, FieldKind, StandardChange
@@ -418,15 +419,8 @@ def assess(asked: Assess, desk: Desk) -> Outcome:
     rated = [record(change, "risk.rated", None, _risk_told(change))]
     if change.transition:
         rated.append(record(change, "transition.assessed", None, _risk_told(change)))
-    return Outcome(
-        reply=lambda: _with_risk(outcome, desk, change, risk),
-        changes=[*outcome.changes, *rated],
-        notices=outcome.notices,
-        cards=outcome.cards,
-        due=outcome.due,
-        undue=outcome.undue,
-        follow=outcome.follow,
-    )
+    reply = partial(_with_risk, outcome, desk, change, risk)
+    return replace(outcome, reply=reply, changes=[*outcome.changes, *rated])
 
 
 def _with_risk(outcome: Outcome, desk: Desk, change: Change, risk: Risk) -> Reply:

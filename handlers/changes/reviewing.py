@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated
 
@@ -100,12 +100,7 @@ def cause(asked: Cause, desk: Desk) -> Outcome:
         [linked],
         notices=[*tell(desk, change, planners(change), title), *in_thread(change, title)],
     )
-    return Outcome(
-        reply=outcome.reply,
-        changes=outcome.changes,
-        notices=outcome.notices,
-        cards=(*outcome.cards, Card(subject=asked.incident, room=standing.room)),
-    )
+    return replace(outcome, cards=(*outcome.cards, Card(subject=asked.incident, room=standing.room)))
 
 
 @command("change owed", params=Owed, evidences=("CM SP 3.1",), desk_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from config.policy import ChangeKind
@@ -25,6 +25,7 @@ from handlers.changes.shared import (
 from handlers.changes.telling import in_thread, planners, tell
 from handlers.changes.windowing import (
     as_content,
+    conflict_table,
     conflicts_of,
     digest,
     free_window,
@@ -38,6 +39,7 @@ from handlers.desk import Desk
 from handlers.errors import WrongState
 from handlers.messages import Button, Kind, Reply, Style, facts
 from handlers.rules import windows
+from handlers.rules.votes import Content
 from handlers.rules.windows import Conflict
 from handlers.rules.workflow import ChangeState
 from storage.models.changes import Change
@@ -85,12 +87,12 @@ def schedule(asked: Schedule, desk: Desk) -> Outcome:
     window = window or known
     if window is None:
         raise desk.ask({"start": "When does it begin?"})
-    if window[0] < desk.now.replace(microsecond=0):
+    if window[1] <= desk.now:  # one that has begun may still be used
         raise past(desk, content["services"], window[1] - window[0])
     said = {**content, **as_content(window)}
-    if change.kind == ChangeKind.NORMAL and said != content:
-        return rewrite(desk, change, said)  # another window than the one that was approved
     found = conflicts_of(desk, change, *window)
+    if change.kind == ChangeKind.NORMAL and said != content and not _frozen(found):
+        return _moved(desk, change, said, found)
     refused = refused_for(desk, change, found, window, asked.anyway, asked.because, "schedule")
     if refused is not None:
         return Outcome(reply=refused)
@@ -135,6 +137,24 @@ def schedule(asked: Schedule, desk: Desk) -> Outcome:
     )
 
 
+def _moved(desk: Desk, change: Change, said: Content, found: Sequence[Conflict]) -> Outcome:
+    """Another window than the one that was approved is voted on anew; what is in its way is shown already."""
+    outcome = rewrite(desk, change, said)
+    if not found:
+        return outcome
+    drawn = outcome.reply
+    shown = Reply(title=f"In its way then: {in_words(found)}", table=conflict_table(desk, found))
+
+    def reply() -> Reply:
+        return (drawn() if callable(drawn) else drawn).model_copy(update={"more": (shown,)})
+
+    return replace(outcome, reply=reply)
+
+
+def _frozen(found: Sequence[Conflict]) -> list[Conflict]:
+    return [each for each in found if each.kind is windows.Kind.FREEZE]
+
+
 def dues_of(desk: Desk, change: Change, window: tuple[datetime, datetime]) -> list[Due]:
     """The moments of a window: shortly before it opens, and when it ends."""
     soon = max(desk.now, window[0] - SOON)
@@ -163,7 +183,7 @@ def refused_for(
     A freeze is accepted by nobody.
     """
     new = [each for each in found if each.key not in (change.accepted or ())]
-    frozen = [each for each in found if each.kind is windows.Kind.FREEZE]
+    frozen = _frozen(found)
     if not frozen and (not new or anyway == digest(new)):
         if new and not because:
             raise desk.ask({"because": "Why may what is in the way be accepted?"})

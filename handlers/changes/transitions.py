@@ -7,7 +7,7 @@ service becomes an action for its own owner.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -176,9 +176,7 @@ def _with_dependants(desk: Desk, outcome: Outcome, service: str) -> Outcome:
     def reply() -> Reply:
         return (drawn() if callable(drawn) else drawn).model_copy(update={"text": (text,)})
 
-    return Outcome(
-        reply, outcome.changes, outcome.notices, outcome.cards, outcome.due, outcome.undue, outcome.follow
-    )
+    return replace(outcome, reply=reply)
 
 
 def _owed(desk: Desk, service: str) -> Iterator[tuple[str, str]]:

@@ -34,6 +34,7 @@ SHOWN = (ChangeState.AWAITING_APPROVAL, ChangeState.APPROVED, *TAKES_PLACE, *MAD
 _OPEN = (*AHEAD, ChangeState.IN_PROGRESS, ChangeState.COMPLETED)
 _ROWS = 25  # of a calendar in chat
 _SAID = ("because", "how", "lessons")
+_OWED = ("Owed by", "For", "Review by")
 _WHOSE = {
     "mine": "your changes",
     "team": "your team's open changes",
@@ -145,8 +146,20 @@ def list_changes(asked: List, desk: Desk) -> Reply:
     return Reply(
         title=heading(total, _WHOSE[asked.scope], asked.about, asked.page),
         table=Table(
-            columns=("Change", "What", "State", "Made by", "Window"),
-            rows=tuple(_row(desk, each) for each in found),
+            columns=(
+                "Change",
+                "What",
+                "State",
+                "Made by",
+                *(_OWED if asked.scope == "unpaid" else ("Window",)),
+            ),
+            rows=tuple(
+                (
+                    *_row(desk, each),
+                    *(_owed_row(desk, each) if asked.scope == "unpaid" else (_begins(desk, each),)),
+                )
+                for each in found
+            ),
             empty="No such changes. Type `change propose` to write one down.",
         ),
         buttons=(
@@ -162,8 +175,25 @@ def _row(desk: Desk, change: Change) -> tuple[Words, ...]:
         (change.title,),
         (ChangeState(change.state).shown,),
         (desk.directory.who_is(change.implementer),),
-        (desk.at(change.starts_at) or "—",),
     )
+
+
+def _begins(desk: Desk, change: Change) -> Words:
+    return (desk.at(change.starts_at) or "—",)
+
+
+def _owed_row(desk: Desk, change: Change) -> tuple[Words, ...]:
+    overdue = " (overdue)" if change.review_by and change.review_by < desk.now else ""
+    return (
+        (desk.directory.who_is(change.requester),),
+        (_age(desk, change),),
+        (desk.at(change.review_by) or "", overdue),
+    )
+
+
+def _age(desk: Desk, change: Change) -> str:
+    """How long ago it was asked for, in whole minutes."""
+    return show_duration(timedelta(minutes=(desk.now - change.opened_at) // timedelta(minutes=1)))
 
 
 # The calendar -------------------------------------------------------------------------------------
@@ -219,7 +249,7 @@ def _planned_row(desk: Desk, planned: Planned) -> tuple[Words, ...]:
         (f"{planned.ref} {planned.title}",),
         (service_names(desk, planned.services),),
         (desk.directory.who_is(planned.implementer),),
-        (planned.result or ChangeState(planned.state).shown,),
+        ((planned.result or planned.state).replace("-", " "),),
     )
 
 
@@ -249,7 +279,7 @@ def figures(asked: Figures, desk: Desk) -> Reply:
     before = desk.records.changes.ended(span.before().since, span.since)
     unpaid = desk.records.changes.unpaid()
     overdue = [each for each in unpaid if each.review_by is not None and each.review_by < desk.now]
-    oldest = min((each.opened_at for each in unpaid), default=None)
+    oldest = min(unpaid, key=lambda each: each.opened_at, default=None)
     kinds = [(str(kind), [each for each in made if each.kind == kind]) for kind in ChangeKind]
     templates = [
         (f"standard: {template.name}", [each for each in made if each.template == key])
@@ -263,7 +293,7 @@ def figures(asked: Figures, desk: Desk) -> Reply:
             ("Successful", f"{_rate(made)} (the period before: {_rate(before)})"),
             ("From the first word to the end", _lead(made)),
             ("Emergencies whose review is owed", _owed(len(unpaid), len(overdue))),
-            ("The oldest of these is from", desk.at(oldest, relative=True)),
+            ("The oldest of these", f"{oldest.ref}, {_age(desk, oldest)} old" if oldest else None),
         ),
         table=Table(
             columns=("Kind", "Made", "Successful", "With issues", "Failed", "Rolled back", "Lead time"),

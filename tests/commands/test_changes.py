@@ -453,7 +453,8 @@ def test_what_is_not_decided_in_time_is_decided_by_the_stated_default(
 
 def test_nobody_decides_after_the_window_has_opened(talk: Talk) -> None:
     ref = submitted(talk, when="start:“10:00” end:1h")
-    assert facts(talk.say("owner", f"change show {ref}"))["Decision by"] == "2026-11-23 09:00 UTC"
+    stands = facts(talk.say("owner", f"change show {ref}"))["Decision by"]
+    assert stands == "2026-11-23 09:00 UTC, otherwise it is rejected"
     talk.wait(hours=2)
     assert state(talk, ref) == "rejected"
 
@@ -655,13 +656,33 @@ def test_a_window_that_is_past_is_told_with_the_nearest_one_whenever_it_is_notic
     ref = propose(talk, when="start:“10:00” end:2h")
     talk.say("oncall", f"change assess {ref} {LOW}")
     other = approved(talk, who="agent", service="laptops", when="start:“10:00” end:2h")
-    talk.wait(hours=1, minutes=10)
+    talk.wait(hours=3, minutes=10)
     for who, line in (("oncall", f"change submit {ref}"), ("agent", f"change schedule {other}")):
         form = talk.say(who, line).form
         assert form is not None
         assert [each.error for each in form.fields if each.error] == [
-            "That is past. The nearest window of that length begins 23 Nov 2026 10:10."
+            "That is past. The nearest window of that length begins 23 Nov 2026 12:10."
         ]
+
+
+def test_a_window_that_has_begun_may_still_be_used(talk: Talk) -> None:
+    talk.say("oncall", "change propose a record standard:dns-record start:now")
+    talk.wait(minutes=2)
+    assert talk.say("oncall", "change schedule CHG-1").tone is Tone.GOOD
+    assert talk.say("oncall", "change start CHG-1").tone is Tone.GOOD
+
+
+def test_no_vote_is_asked_for_a_window_in_a_freeze_and_what_else_is_in_the_way_is_shown(talk: Talk) -> None:
+    other = scheduled(talk, who="agent", service="accounts")
+    talk.say("manager", "change freeze the fair start:“wed 12:00” end:2d")
+    ref = approved(talk, when="start:“mon 20:00” end:2h")
+    refused = talk.say("oncall", f"change schedule {ref} start:“thu 8:00” end:2h")
+    assert (refused.title, state(talk, ref)) == (f"{ref} cannot be scheduled then: the fair", "approved")
+    moved = talk.say("oncall", f"change schedule {ref} start:“tue 21:00” end:2h")
+    assert (state(talk, ref), moved.more[0].title) == (
+        "awaiting approval",
+        f"In its way then: 1 conflict: {other}",
+    )
 
 
 def test_two_who_give_changes_the_same_time_at_once_see_each_other(talk: Talk) -> None:
@@ -908,8 +929,18 @@ def test_the_review_of_an_emergency_is_owed_and_no_further_glass_is_broken_befor
     assert emergency(talk, "backup").tone is Tone.GOOD, "somebody else owes nothing"
     figures = talk.say("manager", "change figures")
     assert facts(figures)["Emergencies whose review is owed"] == "1, 1 of them overdue"
-    assert facts(figures)["The oldest of these is from"] == "2026-11-23 08:00 UTC"
-    assert rows(talk.say("manager", "change list unpaid"))[0][0] == "CHG-1"
+    assert facts(figures)["The oldest of these"] == "CHG-1, 4d old"
+    assert rows(talk.say("manager", "change list unpaid")) == [
+        [
+            "CHG-1",
+            "restart the store",
+            "completed",
+            "Oli Oncall",
+            "Oli Oncall",
+            "4d",
+            "2026-11-26 08:00 UTC (overdue)",
+        ]
+    ]
     talk.say("oncall", "change review CHG-1 watch the memory")
     assert emergency(talk).tone is Tone.GOOD
 
