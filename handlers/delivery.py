@@ -62,7 +62,7 @@ TRIED_FOR: Mapping[str, timedelta] = {
 """How long a message is tried, counted from its first attempt."""
 
 FAULTS_AT_MOST = 10
-"""How often a message is tried on which our own code fails: a day would not make it better."""
+"""How often our own code may fail on a message: to try it for a day would not make it better."""
 
 UNREACHED = timedelta(minutes=1)
 """When every way of a page has failed for so long, it counts as one that reaches nobody."""
@@ -147,14 +147,14 @@ class _TooLate(Exception):
     """Another worker has taken the message meanwhile, so this one has nothing to say about it."""
 
 
-def backoff(attempt: int, longest: timedelta = LATEST) -> timedelta:
-    """How long to wait after an attempt, counted from 1: 2 s, 4 s, 8 s … up to the longest."""
-    return min(SOONEST * (1 << min(attempt - 1, 30)), longest)
+def backoff(failure: int, longest: timedelta = LATEST) -> timedelta:
+    """How long to wait after a failure, counted from 1: 2 s, 4 s, 8 s … up to the longest."""
+    return min(SOONEST * (1 << min(failure - 1, 30)), longest)
 
 
 def is_spent(item: Item, failure: Failure, now: datetime) -> bool:
     """Whether a message has been tried enough, this failed attempt included."""
-    if failure.fault and item.attempts + 1 >= FAULTS_AT_MOST:
+    if failure.fault and item.failures + 1 >= FAULTS_AT_MOST:
         return True
     return item.first_at is not None and now - item.first_at >= TRIED_FOR[item.kind]
 
@@ -268,7 +268,7 @@ class Deliveries:
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not hold up the others
                 _log.exception("message cannot be drawn", notice=item.id)
                 reason = f"{type(error).__name__} while it was drawn"
-                ends += _failed([item], Failure(reason, fault=True), now)
+                ends += _failed(replace(claim, items=(item,)), Failure(reason, fault=True), now)
         if ends and not self._settle(claim, ends, now, rests_until=None if drawn else now):
             return None
         if not drawn:
@@ -356,7 +356,7 @@ class Deliveries:
         elif not failure.fault:
             failures += 1
             rests_until = max(rests_until, now + RESTS) if failures > 1 else rests_until
-        return self._settle(claim, _failed(claim.items, failure, now), now, rests_until, failures)
+        return self._settle(claim, _failed(claim, failure, now), now, rests_until, failures)
 
     def give_up(self, parcel: Parcel, reason: str, now: datetime, rests_until: datetime) -> bool:
         """Record that it can never arrive as it is, and tell the owner of the desk.
@@ -496,19 +496,30 @@ class Deliveries:
         return Postbox(policy, records, Directory(policy, records, platforms), platforms)
 
 
-def _failed(items: Sequence[Item], failure: Failure, now: datetime) -> list[_End]:
-    """Another attempt later for each message, but for those that were tried enough."""
+def _failed(claim: Claim, failure: Failure, now: datetime) -> list[_End]:
+    """Another attempt later for each message, but for those that were tried enough.
+
+    What a message went through while its lane was not well is not held against it: it would wait when the
+    others leave again.
+    """
     ends, spent = [], []
-    for item in items:
+    for item in claim.items:
         if is_spent(item, failure, now):
             spent.append(item)
         else:
-            longest = LATEST if failure.fault else RESTS
-            wait = backoff(item.attempts + 1, longest) if failure.after is None else failure.after
+            own = item.failures + (failure.fault or (claim.failures == 0 and failure.after is None))
             # An earlier doubt stays: that this attempt failed does not tell how the one before it ended.
-            values = {"next_at": now + wait, "in_doubt": item.in_doubt or failure.unknown}
+            in_doubt = item.in_doubt or failure.unknown
+            values = {"next_at": now + _wait(claim, own, failure), "in_doubt": in_doubt, "failures": own}
             ends.append(_End("retry", [item], failure.reason, values))
     return [*ends, _End("given up", spent, failure.reason)] if spent else ends
+
+
+def _wait(claim: Claim, own: int, failure: Failure) -> timedelta:
+    """How long a message waits that has failed so often by itself, in a lane that has failed so often."""
+    if failure.after is not None:
+        return failure.after
+    return backoff(own, LATEST) if failure.fault else backoff(max(own, claim.failures + 1), RESTS)
 
 
 def _in_trouble(ends: Sequence[_End]) -> list[Item]:

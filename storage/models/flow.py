@@ -31,7 +31,8 @@ class OutboxRow(SQLModel, table=True):
 
     `lane` is its destination, `rank` what leaves first there (0 for a page, else 1). `while_in` holds the
     states of the subject in which the message is still worth sending. A `card` carries no content: it is
-    drawn from its subject at the moment it is sent. `next_at` is the earliest moment of the next attempt,
+    drawn from its subject at the moment it is sent. `attempts` is how often it was tried, `failures` how often
+    that failed although its lane was well. `next_at` is the earliest moment of the next attempt,
     `first_at` that of the first one. `fence` is the number of the lane's lease under which it was last
     taken. `in_doubt` says that it may have arrived already, and `said_as` is the key it went under, which
     reminders that left as one message share. `message` is what the adapter gave back. `page` is shared by the
@@ -69,6 +70,7 @@ class OutboxRow(SQLModel, table=True):
     state: str = Field(default="pending", max_length=12)
     reason: str | None = Field(default=None, max_length=500)
     attempts: int = 0
+    failures: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     first_at: datetime | None = Field(default=None, sa_type=Instant)
     next_at: datetime = Field(sa_type=Instant)
     fence: int = 0

@@ -70,6 +70,7 @@ class Item:
     practices: Sequence[str] | None
     created_at: datetime
     attempts: int
+    failures: int
     first_at: datetime | None
     in_doubt: bool
     said_as: str | None
@@ -325,7 +326,9 @@ class Outbox:
         opened = self._session.execute(
             update(_outbox)
             .where(_outbox.c.id == row_id, _outbox.c.state == "given up")
-            .values(state="retry", open=True, attempts=0, first_at=None, next_at=now, done_at=None)
+            .values(
+                state="retry", open=True, attempts=0, failures=0, first_at=None, next_at=now, done_at=None
+            )
         )
         return bool(opened.rowcount)  # type: ignore[attr-defined]  # a cursor result in practice
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, text
 
-from handlers.delivery import RESTS
+from handlers.delivery import RESTS, SOONEST
 from storage.models.flow import OutboxRow
 from storage.unit_of_work import Records
 from tests.flow.conftest import START, Flow
@@ -108,6 +108,20 @@ async def test_ten_minutes_without_the_platform_lose_nothing_and_cost_two_probes
     assert sorted(two_rooms.chat.heard()) == sorted(f"TKT-{number} is open" for number in range(1, 31))
     drained = max(each.at for each in two_rooms.chat.journal) - back
     assert drained <= RESTS + 15 * timedelta(seconds=1), "noticed by the next probe, then at the lane's pace"
+
+
+async def test_what_a_message_waited_for_its_platform_is_not_held_against_it(two_rooms: Flow):
+    for number in range(1, 16):
+        two_rooms.say(f"ticket open TKT-{number} room-a")
+    two_rooms.chat.rule = lambda delivery: is_busy(30)
+    await two_rooms.live(minutes=10)
+    two_rooms.chat.rule = lambda delivery: arrives
+    assert max(row.attempts for row in two_rooms.rows()) >= 20, "one of them was tried again and again"
+    two_rooms.chat.follow(fails)  # and has bad luck once more
+    await two_rooms.live(minutes=10)
+    times = [each.at for each in two_rooms.chat.journal]
+    assert len(times) == 15
+    assert max(times) - min(times) <= timedelta(seconds=15) + SOONEST
 
 
 async def test_an_idle_look_reads_a_range_of_an_index_whatever_lies_in_the_past(flow: Flow):
