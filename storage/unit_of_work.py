@@ -11,6 +11,7 @@ from storage.repositories.changes import Changes
 from storage.repositories.clocks import Clocks
 from storage.repositories.continuity import Continuity
 from storage.repositories.copies import Copies
+from storage.repositories.coverage import Coverage
 from storage.repositories.drafts import Drafts
 from storage.repositories.flow import Counters, Definitions, Dues, Facts, Inbox, Posts
 from storage.repositories.incidents import Incidents
@@ -139,3 +140,8 @@ class Records:
     def ledger(self) -> Ledger:
         """The evidence."""
         return Ledger(self.session)
+
+    @cached_property
+    def coverage(self) -> Coverage:
+        """How much evidence is on file for each practice."""
+        return Coverage(self.session)

@@ -86,6 +86,23 @@ class CheckpointRow(SQLModel, table=True):
     frontier: Any = Field(sa_type=Json, nullable=False)
 
 
+class EvidenceTally(SQLModel, table=True):
+    """How many records speak for the same practices in one span of time: folded in after they were written.
+
+    `span` is a month (`2026-11`) or a day (`2026-11-23`) of the organisation's zone; `service` is empty for the
+    whole desk. `newest` and `sample` (a `seq`) are of the last of them.
+    """
+
+    __tablename__ = "evidence_tally"
+
+    service: str = Field(primary_key=True, max_length=48)
+    span: str = Field(primary_key=True, max_length=10)
+    practices: str = Field(primary_key=True, sa_type=Text)
+    number: int
+    newest: datetime = Field(sa_type=Instant)
+    sample: int = Field(sa_type=BigInteger)
+
+
 _REFUSAL = "evidence is only ever added: record what is right as a new entry"
 
 APPEND_ONLY: dict[str, tuple[str, ...]] = {

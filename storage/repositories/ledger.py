@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from typing import Any
@@ -28,7 +27,7 @@ from handlers.rules.ledger import (
     seal,
 )
 from handlers.rules.merkle import Frontier
-from storage.models.evidence import CheckpointRow, EvidenceRow, WordsRow
+from storage.models.evidence import CheckpointRow, WordsRow
 from storage.statements import Prepared
 
 _BATCH = 1000  # rows held at a time while a long answer streams through
@@ -53,15 +52,6 @@ _STORY = Prepared(
     select(_evidence).where(_evidence.c.subject == bindparam("wanted")).order_by(_evidence.c.seq)
 )
 _ADD_ROWS, _ADD_WORDS = Prepared(insert(_evidence)), Prepared(insert(_words))
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """The evidence on file for one practice: how many records, the newest instant, and a record to see."""
-
-    count: int
-    newest: datetime
-    sample: int
 
 
 class Ledger:
@@ -145,25 +135,6 @@ class Ledger:
         """Delete every text that this person wrote, with its salt; returns how many, to be recorded."""
         erased = self._session.execute(delete(WordsRow).where(col(WordsRow.author) == person))
         return int(erased.rowcount)  # type: ignore[attr-defined]  # a cursor result in practice
-
-    def coverage(
-        self, since: datetime, until: datetime, subjects: Collection[str] | Select[Any] | None = None
-    ) -> dict[str, Coverage]:
-        """The evidence on file for each practice from `since` to before `until`, of all subjects or some."""
-        practices, at = col(EvidenceRow.practices), col(EvidenceRow.at)
-        # A command always declares the same practices, so there are few groups however many records.
-        wanted = select(practices, func.count(), func.max(at), func.max(col(EvidenceRow.seq)))
-        wanted = wanted.where(at >= since, at < until).group_by(practices)
-        if subjects is not None:
-            wanted = wanted.where(col(EvidenceRow.subject).in_(subjects))
-        covered: dict[str, Coverage] = {}
-        for codes, count, newest, sample in self._session.execute(wanted):
-            for code in codes:
-                known = covered.get(code, Coverage(0, newest, sample))
-                covered[code] = Coverage(
-                    known.count + count, max(known.newest, newest), max(known.sample, sample)
-                )
-        return covered
 
     def keep_checkpoint(self, at: datetime, note: str, head: Head) -> None:
         """Keep a copy of a signed checkpoint of this head, in place of an earlier one of the same size."""

@@ -264,6 +264,7 @@ READS = {
     "change list": "all", "change show": "CHG-1", "change calendar": "", "change approvers": "CHG-1",
     "change difference": "CHG-1", "change figures": "",
     "sla breaches": "", "sla forecast": "", "evidence trail": "REQ-1", "evidence export": "REQ-1", "evidence coverage": "",
+    "evidence gaps": "",
     "evidence checkpoint": "", "evidence verify": "",
 }  # fmt: skip
 
@@ -467,6 +468,7 @@ SITUATIONS: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "evidence trail": (_OPEN, "REQ-1"),
     "evidence export": (_OPEN, "REQ-1"),
     "evidence coverage": (_OPEN, ""),
+    "evidence gaps": (_OPEN, ""),
     "evidence checkpoint": (_OPEN, ""),
     "evidence verify": (_OPEN, ""),
     "privacy erase": (_OPEN, "@sam"),

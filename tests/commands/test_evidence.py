@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
 
 from config.vocabulary import practices, process_areas
+from handlers import registry
 from handlers.messages import Reply, Tone, flat
 from tests.harness.house import Talk
 
@@ -94,11 +96,21 @@ def test_coverage_counts_what_is_on_file_and_shows_the_newest(talk: Talk) -> Non
     ask_and_take(talk)
     talk.wait(minutes=30)
     talk.say("agent", "request fulfil REQ-1")
-    shown = talk.say("manager", "evidence coverage")
-    on_file = {row[0]: row for row in rows(shown)}
-    assert set(on_file) == {"SD SP 3.1", "WMC SP 1.1", "WMC SP 1.2"} & set(on_file)
-    assert on_file["SD SP 3.1"][2:4] == ["3", "2026-11-23 08:30 UTC"]
+    shown = talk.say("manager", "evidence coverage SD")
+    told = {row[0]: row[1:] for row in rows(shown)}
+    assert told["SD SP 3.1"][1:4] == ["on file", "3", "2026-11-23 08:30 UTC"]
     assert "not a rating" in flat(shown.text)
+    # Work was done in this area, so its other practices had their occasion; no command speaks for SD SP 1.2.
+    assert told["SD SP 3.2"][1] == "not done"
+    assert told["SD SP 1.2"][1] == "not gathered here"
+    areas = {row[0]: row[1:] for row in rows(talk.say("manager", "evidence coverage"))}
+    assert list(areas) == list(process_areas())
+    assert areas["SD"][1:3] == ["1 of 8 practices", f"{_weakest(told)}: not done"]
+    assert areas["SSD"][1] == "out of scope"
+
+
+def _weakest(told: dict[str, list[str]]) -> str:
+    return next(code for code, row in told.items() if row[1] == "not done")
 
 
 @pytest.mark.parametrize("area", [code for code in process_areas() if code in ("IRP", "SD", "SCON", "CM")])
@@ -108,25 +120,87 @@ def test_an_area_shows_every_practice_and_says_where_there_was_no_occasion(
     ask_and_take(quick_talk)
     shown = rows(quick_talk.say("manager", f"evidence coverage {area.lower()} within:quarter"))
     assert [row[0] for row in shown] == [code for code, each in practices().items() if each.area == area]
-    for code, _, count, newest, sample in shown:
+    for code, _, state, count, newest, samples in shown:
         on_file = code == "SD SP 3.1"
-        assert (count == "no occasion yet") is not on_file
-        assert bool(newest) is bool(sample) is on_file
+        assert (state == "on file") is on_file
+        assert (state == "not done") <= (area == "SD")
+        assert (count != "0") is bool(newest) is bool(samples) is on_file
 
 
 def test_a_sample_of_coverage_is_a_record_for_that_practice(quick_talk: Talk) -> None:
     ask_and_take(quick_talk)
-    for code, _, _, _, sample in rows(quick_talk.say("manager", "evidence coverage")):
-        record = next(each for each in quick_talk.evidence("REQ-1") if f"#{each.seq}" == sample)
-        assert code in record.practices
+    records = {f"#{each.seq} REQ-1": each for each in quick_talk.evidence("REQ-1")}
+    sampled = 0
+    for code, *_, samples in rows(quick_talk.say("manager", "evidence coverage SD")):
+        for sample in filter(None, samples.split(", ")):
+            assert code in records[sample].practices
+            sampled += 1
+    assert sampled
 
 
 def test_a_period_bounds_what_is_covered(quick_talk: Talk) -> None:
     ask_and_take(quick_talk)
-    assert rows(quick_talk.say("manager", "evidence coverage within:last-month")) == []
+
+    def counted(within: str) -> str:
+        found = rows(quick_talk.say("manager", f"evidence coverage SD within:{within}"))
+        return next(f"{row[2]} {row[3]}" for row in found if row[0] == "SD SP 3.1")
+
+    assert counted("last-month") == "no occasion yet 0"
     quick_talk.wait(days=60)
-    assert not rows(quick_talk.say("manager", "evidence coverage within:today"))
-    assert rows(quick_talk.say("manager", "evidence coverage within:2026-11"))
+    assert counted("today") == "no occasion yet 0"
+    assert counted("2026-11") == "on file 2"
+    quick_talk.wait(days=60)  # the example organisation wants evidence of this area to be fresher
+    assert counted("30d") == "stale 0"
+
+
+def test_coverage_of_a_service_counts_only_what_was_done_for_it(quick_talk: Talk) -> None:
+    ask_and_take(quick_talk)
+    service = quick_talk.policy.offerings["question"].service
+    other = next(key for key in quick_talk.policy.services if key != service)
+    for key, state in ((service, "on file"), (other, "no occasion yet")):
+        shown = quick_talk.say("manager", f"evidence coverage SD service:{key}")
+        assert next(row[2] for row in rows(shown) if row[0] == "SD SP 3.1") == state
+        assert quick_talk.policy.services[key].name in shown.title
+
+
+@pytest.mark.parametrize("line", ["evidence coverage", "evidence gaps"])
+def test_figures_are_for_managers_and_for_the_owner_of_a_service(quick_talk: Talk, line: str) -> None:
+    assert quick_talk.say("staff", line).title.startswith("What is on file is for managers")
+    owner = quick_talk.policy.services["mail"].owner
+    quick_talk.policy = replace(quick_talk.policy, access=replace(quick_talk.policy.access, grants={}))
+    assert quick_talk.say(owner, f"{line} service:mail").tone is not Tone.BAD
+    assert quick_talk.say(owner, line).tone is Tone.BAD
+
+
+def test_gaps_say_what_would_fill_each(quick_talk: Talk) -> None:
+    assert rows(quick_talk.say("manager", "evidence gaps")) == []
+    ask_and_take(quick_talk)
+    found = {row[0]: row for row in rows(quick_talk.say("manager", "evidence gaps SD"))}
+    assert found
+    for code, (_, _, state, newest, fills) in found.items():
+        assert (state, newest) == ("not done", "")
+        for name in filter(None, fills.split(", ")):
+            assert name == "done by other means" or code in registry.load().by_name[name].evidences
+    assert "SD SP 3.1" not in found
+    quick_talk.wait(days=120)
+    last = rows(quick_talk.say("manager", "evidence gaps SD"))[-1]
+    assert last[0::2][:2] == ["SD SP 3.1", "stale"]
+
+
+@pytest.mark.parametrize(
+    ("view", "part"),
+    [
+        ("itil4", "Service request management"),
+        ("iso20000", "8.6.2 Service request management"),
+        ("cobit", "DSS02 Managed Service Requests and Incidents"),
+        ("itscmm", "Event Management"),
+    ],
+)
+def test_the_same_evidence_can_be_seen_by_other_frameworks(quick_talk: Talk, view: str, part: str) -> None:
+    ask_and_take(quick_talk)
+    found = {row[0]: row for row in rows(quick_talk.say("manager", f"evidence coverage view:{view}"))}
+    assert part in found, sorted(found)
+    assert "SD SP 3.1 (2)" in found[part][2]
 
 
 @pytest.mark.parametrize(

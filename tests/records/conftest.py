@@ -9,10 +9,11 @@ from sqlmodel import SQLModel
 
 from handlers.rules.ledger import Entry
 from storage.database import Database
-from storage.models import evidence
+from storage.models import evidence, flow  # noqa: F401 - fills the metadata
 from storage.repositories.ledger import Ledger
 
-TABLES = [SQLModel.metadata.tables[name] for name in ("evidence", "words", "ledger_head", "checkpoint")]
+_NAMES = ("evidence", "words", "ledger_head", "checkpoint", "evidence_tally", "installation")
+TABLES = [SQLModel.metadata.tables[name] for name in _NAMES]
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 

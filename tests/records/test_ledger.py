@@ -184,23 +184,6 @@ def test_records_can_be_read_from_any_place(store):
         assert [record.seq for record in Ledger(session).records(after=17)] == [18, 19, 20]
 
 
-def test_coverage_counts_each_practice_in_its_period(store):
-    fill(store, 9)
-    with store.reading() as session:
-        ledger = Ledger(session)
-        covered = ledger.coverage(NOON, NOON + timedelta(days=1))
-        assert {code: (c.count, c.sample) for code, c in covered.items()} == {
-            "IRP SP 2.1": (6, 9),
-            "IRP SP 2.2": (3, 9),
-        }
-        assert covered["IRP SP 2.2"].newest == NOON + timedelta(minutes=8)
-        # From the instant itself, to before the other.
-        third, fifth = NOON + timedelta(minutes=2), NOON + timedelta(minutes=4)
-        assert ledger.coverage(third, fifth)["IRP SP 2.1"].count == 1
-        assert ledger.coverage(NOON, NOON + timedelta(days=1), ["INC-1"])["IRP SP 2.1"].count == 2
-        assert ledger.coverage(NOON - timedelta(days=1), NOON) == {}
-
-
 def test_two_writers_at_once_give_one_order(store):
     def write(number: int) -> None:
         with store.writing() as session:

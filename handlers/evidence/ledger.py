@@ -1,7 +1,4 @@
-"""Evidence: what is on file for each practice of CMMI for Services, and proof that nobody changed it.
-
-What is shown is evidence on file, never a rating: only people judge whether it is adequate.
-"""
+"""The ledger: the story of a ticket, and proof that nobody changed it."""
 
 from __future__ import annotations
 
@@ -11,14 +8,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from config.policy import Role
-from config.vocabulary import practices
 from handlers.declare import command
 from handlers.desk import Desk
-from handlers.errors import BadValue
 from handlers.messages import Button, Reply, Table, Tone, Words, counted, facts
-from handlers.parsing import AnyRef, WholeNumber, Word
+from handlers.parsing import AnyRef, WholeNumber
 from handlers.rules.ledger import Record
-from handlers.rules.periods import period
 
 _PAGE = 20
 
@@ -29,14 +23,6 @@ class Trail:
 
     ticket: AnyRef
     before: Annotated[int | None, WholeNumber(1, 999_999_999), "Show what lies before this record"] = None
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """For example: evidence coverage IRP within:quarter"""
-
-    area: Annotated[Word | None, "A process area, such as SD or IRP"] = None
-    within: Annotated[Word, "A period, such as month, quarter or 2026-10"] = "year"
 
 
 @dataclass(frozen=True)
@@ -99,46 +85,6 @@ def _told(record: Record) -> str:
         key: value for key, value in (record.after or {}).items() if key in ("state", "assignee", "priority")
     }
     return f" ({', '.join(f'{key} {value}' for key, value in shown.items())})" if shown else ""
-
-
-@command("evidence coverage", params=Coverage)
-def coverage(asked: Coverage, desk: Desk) -> Reply:
-    """See, for each practice of CMMI for Services, how much evidence is on file, and the newest of it."""
-    try:
-        span = period(asked.within, desk.now, desk.asker.zone)
-    except ValueError as error:
-        raise BadValue(str(error), field="within") from None
-    known = practices()
-    area = (asked.area or "").upper()
-    areas = sorted({each.area for each in known.values() if each.area})
-    if area and area not in areas:
-        raise BadValue(f"“{area[:20]}” is no process area.", f"Known: {', '.join(areas)}.", field="area")
-    found = desk.records.ledger.coverage(span.since, span.until)
-    rows: list[tuple[Words, ...]] = []
-    for code, practice in known.items():
-        on_file = found.get(code)
-        if (on_file is None and not area) or (area and practice.area != area):
-            continue
-        rows.append(
-            (
-                (code,),
-                (practice.title,),
-                (str(on_file.count) if on_file else "no occasion yet",),
-                (desk.at(on_file.newest) or "",) if on_file else ("",),
-                (f"#{on_file.sample}",) if on_file else ("",),
-            )
-        )
-    weakest = "A goal is as strong as its weakest practice; nothing is averaged."
-    return Reply(
-        title=f"Evidence on file{f' for {area}' if area else ''}, {span.name}",
-        text=(f"This is what the work left behind, not a rating. {weakest}",),
-        table=Table(
-            columns=("Practice", "Title", "Records", "Newest", "Sample"),
-            rows=tuple(rows),
-            empty="Nothing is on file for this period.",
-        ),
-        buttons=(Button(label="Verify the ledger", line="evidence verify"),),
-    )
 
 
 @command("evidence verify", params=Verify, role=Role.MANAGER)

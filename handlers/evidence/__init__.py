@@ -1,0 +1,1 @@
+"""Evidence: what the work left behind, and proof that nobody changed it."""
