@@ -181,6 +181,42 @@ STORY = (
     ("owner", "change complete CHG-9 successful it serves"),
     ("owner", "service accept CHG-9"),
     ("owner", "service retire vpn because:b plan:p test:t backout:b"),
+    ("desk", "continuity take-up"),
+    ("owner", "continuity approve PLN-1"),
+    ("agent", "continuity impact help down_1h:minor down_4h:unbearable lost_15m:none lost_1h:unbearable resources:x"),
+    ("owner", "continuity approve BIA-1"),
+    ("agent", "continuity write the hall burns service:help recovered:“a call is answered” scenario:“no hall”"),
+    ("agent", "continuity step PLN-2 move move to the other hall owner:@service-desk"),
+    ("agent", "continuity step PLN-2 call ring everybody owner:@agent after:move"),
+    ("agent", "continuity drop PLN-2 call"),
+    ("agent", "continuity edit PLN-2 triggers:fire"),
+    ("agent", "continuity approve PLN-2"),
+    ("oncall", "service check mail spare-disks ready count:3"),
+    ("owner", "service ready mail because:“it must”"),
+    ("agent", "drill schedule PLN-2 simulation start:“in 1h”"),
+    ("backup", "drill join DRL-1"),
+    ("agent", "drill move DRL-1 start:“in 2h” because:later"),
+    ("agent", "drill start DRL-1"),
+    ("agent", "drill inject DRL-1 it rains"),
+    ("agent", "drill pause DRL-1 a call"),
+    ("agent", "drill resume DRL-1"),
+    ("desk", "drill give-way DRL-1 INC-3"),
+    ("desk", "drill all-clear DRL-1 INC-3"),
+    ("agent", "drill resume DRL-1"),
+    ("agent", "drill step DRL-1 move done"),
+    ("agent", "drill recovered DRL-1 help data:“5m ago” shows:“the list”"),
+    ("agent", "drill disrupted DRL-1 “1m ago” the bell rang then"),
+    ("agent", "drill finding DRL-1 a second hall due:2026-12-20"),
+    ("agent", "drill finish DRL-1"),
+    ("backup", "drill rate DRL-1 5"),
+    ("agent", "drill schedule PLN-2 walkthrough start:“in 3h”"),
+    ("agent", "drill cancel DRL-2 ill"),
+    ("agent", "drill schedule PLN-2 walkthrough start:“in 3h”"),
+    ("agent", "drill start DRL-3"),
+    ("agent", "drill abort DRL-3 ill"),
+    ("agent", "drill schedule PLN-1 tabletop start:“in 2 days”"),
+    ("oncall", "continuity invoke PLN-1 incident:INC-3 because:gone"),
+    ("agent", "continuity withdraw PLN-2 no hall"),
     ("owner", "privacy erase @staff"),
 )  # fmt: skip
 """Says everything that changes something, `desk` what its other parts have it say; the rest follows with time."""
@@ -218,6 +254,9 @@ def played(quick_talk: Talk, monkeypatch: pytest.MonkeyPatch) -> tuple[Talk, set
         )
         assert said.tone is not Tone.BAD, (line, said)
         assert said.form is None, (line, said)
+    simulated = quick_talk.say("manager", "sla simulate standard calendar:24x7")
+    migrated = quick_talk.say("manager", simulated.buttons[0].line + " because:“round the clock”")
+    assert migrated.tone is Tone.GOOD, migrated
     return quick_talk, carried_out
 
 
@@ -263,9 +302,12 @@ READS = {
     "incident list": "all", "incident show": "INC-1",
     "change list": "all", "change show": "CHG-1", "change calendar": "", "change approvers": "CHG-1",
     "change difference": "CHG-1", "change figures": "",
-    "sla breaches": "", "sla forecast": "", "evidence trail": "REQ-1", "evidence export": "REQ-1", "evidence coverage": "",
+    "sla breaches": "", "sla forecast": "", "sla simulate": "standard", "evidence trail": "REQ-1", "evidence export": "REQ-1", "evidence coverage": "",
     "evidence gaps": "",
     "evidence checkpoint": "", "evidence verify": "",
+    "continuity plans": "", "continuity plan": "PLN-1", "continuity analysis": "BIA-1", "continuity due": "",
+    "continuity map": "", "service readiness": "mail", "drill show": "DRL-1",
+    "drill list": "all", "drill report": "DRL-1",
 }  # fmt: skip
 
 
@@ -278,6 +320,11 @@ def test_what_evidences_nothing_changes_nothing(quick_talk: Talk) -> None:
     quick_talk.say("oncall", "oncall test")
     quick_talk.say("desk", f"alert receive scripts “{_SMOKE}”")
     quick_talk.say("agent", "change propose a new page service:help")
+    quick_talk.say("desk", "continuity take-up")
+    quick_talk.say(
+        "agent", "continuity impact help down_1h:minor down_4h:unbearable lost_15m:none lost_1h:unbearable"
+    )
+    quick_talk.say("agent", "drill schedule PLN-1 tabletop start:“tue 10:00”")
 
     def everything() -> list[Any]:
         with quick_talk.database.reading() as session:
@@ -342,6 +389,18 @@ _FOLLOWED = (
 )
 _OFFERED = (("deputy", "oncall swap platform @holder"),)
 _PAGED = (("with-manager", "oncall test @holder"),)
+
+_PLANNED = (
+    (
+        "worker",
+        "continuity write no shelves service:laptops recovered:“one is lent” scenario:fire owner:@sam",
+    ),
+    ("worker", "continuity impact laptops down_1h:minor down_4h:unbearable lost_15m:none lost_1h:unbearable"),
+    ("sam", "continuity step PLN-1 lend lend what is left owner:@service-desk"),
+)
+_SET = (*_PLANNED, ("worker", "drill schedule PLN-1 tabletop start:“tue 10:00”"), ("sam", "drill join DRL-1"))
+_RUNS = (*_SET, ("worker", "drill start DRL-1"))
+_DRILLED = (*_RUNS, ("worker", "drill abort DRL-1 ill"))
 
 _FIRING = (("desk", f"alert receive scripts “{_SMOKE}”"),)
 
@@ -459,6 +518,8 @@ SITUATIONS: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "sla status": (_OPEN, "service-desk"),
     "sla breaches": (_OPEN, ""),
     "sla forecast": (_OPEN, ""),
+    "sla simulate": (_OPEN, "standard closed:2026-11-24"),
+    "sla migrate": (_OPEN, "standard closed:2026-11-24 seal:0 because:b"),
     "sla exclude": (_LATE, "REQ-1 respond a strike"),
     "sla agree": (_EXCLUDED, "REQ-1 respond"),
     "sla refuse": (_EXCLUDED, "REQ-1 respond it counts"),
@@ -472,6 +533,40 @@ SITUATIONS: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "evidence checkpoint": (_OPEN, ""),
     "evidence verify": (_OPEN, ""),
     "privacy erase": (_OPEN, "@sam"),
+    "continuity plans": (_PLANNED, ""),
+    "continuity plan": (_PLANNED, "PLN-1"),
+    "continuity write": ((), "no shelves service:laptops recovered:x scenario:fire"),
+    "continuity edit": (_PLANNED, "PLN-1 triggers:smoke"),
+    "continuity step": (_PLANNED, "PLN-1 buy buy new ones owner:@sam after:lend"),
+    "continuity drop": (_PLANNED, "PLN-1 lend"),
+    "continuity withdraw": (_PLANNED, "PLN-1 moved"),
+    "continuity impact": ((), "laptops down_1h:unbearable rto:30m lost_15m:none lost_1h:unbearable"),
+    "continuity analysis": (_PLANNED, "BIA-1"),
+    "continuity approve": (_PLANNED, "PLN-1"),
+    "continuity due": ((), ""),
+    "continuity map": ((), ""),
+    "continuity invoke": ((*_PLANNED, *_BROKEN), "PLN-1 incident:INC-1 because:gone"),
+    "service readiness": ((), "mail"),
+    "service check": ((), "mail vault ready"),
+    "service ready": ((), "mail because:must"),
+    "drill schedule": (_PLANNED, "PLN-1 tabletop start:“wed 10:00”"),
+    "drill list": (_SET, "all"),
+    "drill show": (_SET, "DRL-1"),
+    "drill report": (_DRILLED, "DRL-1"),
+    "drill join": ((*_PLANNED, ("worker", "drill schedule PLN-1 tabletop start:“tue 10:00”")), "DRL-1"),
+    "drill move": (_SET, "DRL-1 start:“wed 10:00” because:later"),
+    "drill cancel": (_SET, "DRL-1 ill"),
+    "drill start": (_SET, "DRL-1"),
+    "drill step": (_RUNS, "DRL-1 lend done"),
+    "drill inject": (_RUNS, "DRL-1 it rains"),
+    "drill pause": (_RUNS, "DRL-1 a call"),
+    "drill resume": ((*_RUNS, ("worker", "drill pause DRL-1 a call")), "DRL-1"),
+    "drill recovered": (_RUNS, "DRL-1 laptops"),
+    "drill disrupted": (_RUNS, "DRL-1 “5m ago” the bell"),
+    "drill finding": (_RUNS, "DRL-1 more shelves"),
+    "drill finish": (_RUNS, "DRL-1 because:enough"),
+    "drill abort": (_RUNS, "DRL-1 ill"),
+    "drill rate": (_DRILLED, "DRL-1 4"),
 }
 """For each command: what was said before, and the rest of its line."""
 
