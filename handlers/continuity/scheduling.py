@@ -25,7 +25,6 @@ from handlers.continuity.shared import (
     outcome,
     plan_of,
     record,
-    require_works,
     rules_of,
     said,
     service_name,
@@ -105,7 +104,6 @@ def schedule(asked: Schedule, desk: Desk) -> Outcome:
     """Give a drill of a plan its time, once or by a rule; those who have a part in it are asked to come."""
     rules_of(desk)
     plan = find_plan(desk, asked.plan, for_change=True)
-    require_works(desk, "Drills are scheduled")
     require_move(plan.ref, plan.state, "drill")
     says = said(desk, plan, plan.signed)
     if not says.steps:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -22,7 +22,11 @@ from handlers.rules.chasing import MORNING, newest_nudge
 from handlers.rules.moments import instant_at, show_day, show_duration
 
 WATCH = "continuity/watch"
+TOLD_ON = 2
+"""The weekday (Wednesday) on which people hear of what has no day: in the middle of the week there is time for it."""
+
 _LATE = timedelta(days=7)
+_SHOWN = 15
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,9 @@ def due(asked: DueList, desk: Desk) -> Reply:
         require_works(desk, "What is due is seen")
     every = [each for each in owed(desk) if asked.scope == "all" or each.owner == desk.asker.key]
     shown = every[skipped(asked.page) :][:PAGE]
+    whose = "the things that are due" if asked.scope == "all" else "the things that you owe"
     return Reply(
-        title=heading(
-            len(every), "things due" if asked.scope == "all" else "things you owe", None, asked.page
-        ),
+        title=heading(len(every), whose, None, asked.page),
         tone=Tone.WAITING if every else Tone.GOOD,
         table=Table(
             columns=("What", "Who", "By"),
@@ -81,7 +84,11 @@ def watch(asked: Watch, desk: Desk) -> Outcome:
     """Look once a day after what is due, and set the drills that repeat."""
     if desk.policy.continuity is None:
         return Outcome(reply=Reply(title="There are no rules of continuity."))
-    notices = [notice for each in owed(desk) if not each.chased for notice in _reminder(desk, each)]
+    told = [each for each in owed(desk) if not each.chased]
+    notices = [
+        *(notice for each in told if each.by for notice in _reminder(desk, each, each.by)),
+        *_digests(desk, [each for each in told if each.by is None]),
+    ]
     drills = joined(set_occurrences(desk))
     return Outcome(
         reply=Reply(title=f"{counted(len(notices), 'reminder')}, {counted(len(drills.cards), 'drill')}"),
@@ -99,29 +106,42 @@ def _next_morning(desk: Desk) -> datetime:
     return morning if morning > desk.now else instant_at(today + timedelta(days=1), MORNING, zone)
 
 
-def _reminder(desk: Desk, each: Owed) -> Iterator[Notice]:
-    """A word to whoever owes it: before the day, on it and every week after it; where there is no day, every week."""
-    if each.by is None:
-        week = desk.now.astimezone(ZoneInfo(desk.policy.organisation.zone)).isocalendar()
-        tag = f"{week.year}-W{week.week}"
-    else:
-        zone = desk.directory.person(each.owner).zone
-        nudge = newest_nudge(each.by, zone, desk.now)
-        if nudge is None or nudge.at < desk.now - _LATE:
-            return
-        tag = f"{each.by.isoformat()}/{nudge.days}"
-    late = each.by is not None and each.by < today_of(desk)
+def _reminder(desk: Desk, each: Owed, by: date) -> Iterator[Notice]:
+    """A word to whoever owes it: before the day, on it and every week after it."""
+    nudge = newest_nudge(by, desk.directory.person(each.owner).zone, desk.now)
+    if nudge is None or nudge.at < desk.now - _LATE:
+        return
     reply = Reply(
         title=each.what[:150],
-        text=(f"Due on {show_day(each.by)}." if each.by else "As soon as can be.",),
-        tone=Tone.BAD if late else Tone.WAITING,
-        buttons=(
-            Button(label="Do it", line=each.line, style=Style.PRIMARY),
-            Button(label="All that is due", line="continuity due mine"),
-        ),
+        text=(f"Due on {show_day(by)}.",),
+        tone=Tone.BAD if by < today_of(desk) else Tone.WAITING,
+        buttons=(Button(label="Do it", line=each.line, style=Style.PRIMARY), _MINE),
     )
-    key = f"continuity/{each.kind}/{each.key}/{tag}"
+    key = f"continuity/{each.kind}/{each.key}/{by.isoformat()}/{nudge.days}"
     yield Notice(to=ToPerson(person=each.owner), reply=reply, key=key, kind=Kind.REMINDER)
+
+
+_MINE = Button(label="All that I owe", line="continuity due mine")
+
+
+def _digests(desk: Desk, undated: Iterable[Owed]) -> Iterator[Notice]:
+    """What has no day is told to each person once a week, all of it together."""
+    here = desk.now.astimezone(ZoneInfo(desk.policy.organisation.zone))
+    if here.weekday() != TOLD_ON or here.time() < MORNING:
+        return
+    by_person: dict[str, list[Owed]] = {}
+    for each in undated:
+        by_person.setdefault(each.owner, []).append(each)
+    week = here.isocalendar()
+    for person, things in by_person.items():
+        reply = Reply(
+            title=f"{counted(len(things), 'thing')} for continuity would be good to do",
+            table=Table(columns=("What",), rows=tuple(((each.what,),) for each in things[:_SHOWN])),
+            tone=Tone.WAITING,
+            buttons=(*(Button(label=each.what[:40], line=each.line) for each in things[:2]), _MINE),
+        )
+        key = f"continuity/week/{week.year}-{week.week}/{person}"
+        yield Notice(to=ToPerson(person=person), reply=reply, key=key, kind=Kind.REMINDER)
 
 
 # The map ------------------------------------------------------------------------------------------
