@@ -163,9 +163,14 @@ async def _watch_policy(house: House) -> None:
 
 
 async def _sign(house: House) -> None:
-    """A signed checkpoint of the ledger every minute, or every 256 records, while there is something new."""
+    """A signed checkpoint of the ledger every minute, or every 256 records, while there is something new.
+
+    What was signed is then folded into the tallies of evidence, too.
+    """
+    await asyncio.to_thread(house.fold)
     while True:
-        await asyncio.to_thread(house.sign)
+        if await asyncio.to_thread(house.sign):
+            await asyncio.to_thread(house.fold)
         await asyncio.sleep(1)
 
 

@@ -38,6 +38,7 @@ from handlers.rules.ledger import Findings
 from handlers.rules.rotation import first_gap
 from storage import migrations
 from storage.database import Database, StoreUnavailable
+from storage.repositories.coverage import AT_ONCE
 from storage.unit_of_work import Records
 
 _ORIGIN = "ledger-origin"
@@ -119,6 +120,13 @@ class House:
             return None
         with self.database.writing() as session:
             return notary.make(session, self.clock.now())
+
+    def fold(self) -> None:
+        """Bring the tallies of evidence up to the end of the ledger, some records in each transaction."""
+        folded = AT_ONCE
+        while folded == AT_ONCE:
+            with self.database.writing() as session:
+                folded = Records(session).coverage.fold(self.policy().organisation.zone)
 
     def verify(self) -> Findings:
         """Check the ledger against itself and against every checkpoint that lies outside the store."""

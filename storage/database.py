@@ -76,8 +76,19 @@ class Database:
 
         Raises StoreUnavailable when the store is away, locked for too long or full.
         """
-        with self._admitted(), _understood(), self._session() as session, session.begin():
-            yield session
+        with self._admitted(), _understood():
+            with self._session() as session, session.begin():
+                yield session
+            if self.is_sqlite and session.info.get(sqlite.ERASES):
+                self._leave_nothing_behind()
+
+    def _leave_nothing_behind(self) -> None:
+        """Empty the write-ahead log: what was erased stands in it until it is written over."""
+        with self.engine.connect() as connection:
+            connection.execution_options(deskbell_reads=True)
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:
@@ -163,6 +174,7 @@ def _prepare_sqlite(engine: Engine) -> None:
             f"journal_size_limit={_WAL_AT_MOST}",
             "synchronous=FULL",
             "foreign_keys=ON",
+            "secure_delete=ON",  # what somebody had erased must not stay in the file's free places
         ):
             connection.execute(f"PRAGMA {pragma}")
 

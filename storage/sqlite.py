@@ -37,3 +37,6 @@ driver: Any = _chosen()
 journal: str = "WAL" if wal_is_safe(driver.sqlite_version_info) else "TRUNCATE"
 """The journal mode: the rollback journal costs more for each commit and lets readers and writers wait for each
 other, but cannot corrupt on an old version."""
+
+ERASES = "deskbell erases"
+"""What a session's `info` holds when its transaction erases words: nothing of them may stay in the journal, either."""

@@ -139,7 +139,7 @@ class ChangePages:
         policy = self._policy()
         zone = policy.organisation.zone
         today = self._now().astimezone(ZoneInfo(zone)).date()
-        first, days = self._span(request, today)
+        first, days = self.span(request, today)
         service = request.query_params.get("service", "")
         if service not in policy.services:
             service = ""
@@ -151,7 +151,7 @@ class ChangePages:
             self.draw(policy, planned, frozen, first, days, service, today, request), headers=_HEADERS
         )
 
-    def _span(self, request: Request, today: date) -> tuple[date, int]:
+    def span(self, request: Request, today: date) -> tuple[date, int]:
         """The first day, a Monday, and how many days are shown; whatever is not understood is left out."""
         asked = request.query_params
         try:
@@ -192,7 +192,7 @@ class ChangePages:
         return _TEMPLATES.get_template("changes.html").render(
             organisation=policy.organisation.name,
             zone=policy.organisation.zone,
-            weeks=_weeks(policy, planned, frozen, first, days),
+            weeks=weeks_of(policy, planned, frozen, first, days),
             services=[(key, each.name) for key, each in policy.services.items()],
             service=service,
             today=today,
@@ -207,9 +207,10 @@ class ChangePages:
         )
 
 
-def _weeks(
+def weeks_of(
     policy: Policy, planned: Sequence[Planned], frozen: Sequence[Frozen], first: date, days: int
 ) -> list[list[_Day]]:
+    """Days in weeks, with what is changed on each and which freezes hold, as templates draw them."""
     zone = ZoneInfo(policy.organisation.zone)
     names = {key: each.name for key, each in policy.services.items()}
     people = {key: each.name for key, each in policy.people.items()}

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -30,6 +30,7 @@ from bot.web import doors, showing
 from bot.web.doors import Doors, Refused, Visit
 from config.policy import Policy, Role
 from handlers.access import Person
+from handlers.desk import Desk
 from handlers.dispatch import Dispatcher
 from handlers.errors import (
     BadValue,
@@ -46,6 +47,8 @@ from handlers.parsing import LINE_AT_MOST, quoted, reference
 from storage.database import StoreUnavailable
 
 _log = structlog.get_logger()
+
+T = TypeVar("T")
 
 _STATUS: Mapping[type[DeskError], int] = {
     NotFound: 404,
@@ -74,16 +77,18 @@ class Ask:
 
 @dataclass(frozen=True)
 class Page:
-    """A page: its place, its name, and the lines that it says, in groups that stand side by side.
+    """A page: its place, its name in the menu (none for one that is only linked to), and the lines that it says, in
+    groups that stand side by side; or the function that `shows` it.
 
     `needs` is a command without which there is nothing to show; `role` is whom the menu offers it to.
     """
 
     path: str
     name: str
-    about: str
-    lines: Callable[[Policy, Query], Sequence[Sequence[str]]]
+    about: str = ""
+    lines: Callable[[Policy, Query], Sequence[Sequence[str]]] = lambda _policy, _query: ()
     asks: Callable[[Policy, Query], Sequence[Ask]] = lambda _policy, _query: ()
+    shows: Callable[[Pages, Visit, Request], Response] | None = None
     needs: str = ""
     role: Role = Role.STAFF
 
@@ -150,14 +155,15 @@ def _promises_asks(policy: Policy, query: Query) -> Sequence[Ask]:
     scopes = [("", "Everything")]
     scopes += [(key, each.name) for key, each in policy.services.items()]
     scopes += [(key, each.name) for key, each in policy.teams.items() if key not in policy.services]
-    return (Ask("of", "Service or team", query.get("of", ""), scopes), _period_ask(query, "month"))
+    return (Ask("of", "Service or team", query.get("of", ""), scopes), period_ask(query, "month"))
 
 
 def _period(query: Query, default: str) -> str:
     return _typed(query, "within", default)
 
 
-def _period_ask(query: Query, default: str) -> Ask:
+def period_ask(query: Query, default: str) -> Ask:
+    """The question which period a page is of."""
     value = " ".join(query.get("within", default).split())[:_TYPED_AT_MOST] or default
     known = list(_PERIODS) if value in dict(_PERIODS) else [(value, value), *_PERIODS]
     return Ask("within", "Period", value, known)
@@ -170,9 +176,21 @@ PAGES = (
         "What is yours, and how things stand.",
         lambda _policy, _query: [["desk home", "desk status"], ["sla status"]],
     ),
-    Page("/desk/queue", "Queue", "What is open, oldest promise first.", _queue, _queue_asks, "request list"),
     Page(
-        "/desk/rota", "On call", "Who is woken now, and whose turn is next.", _rota, _rota_asks, "oncall who"
+        "/desk/queue",
+        "Queue",
+        "What is open, oldest promise first.",
+        _queue,
+        _queue_asks,
+        needs="request list",
+    ),
+    Page(
+        "/desk/rota",
+        "On call",
+        "Who is woken now, and whose turn is next.",
+        _rota,
+        _rota_asks,
+        needs="oncall who",
     ),
     Page(
         "/desk/promises",
@@ -180,7 +198,7 @@ PAGES = (
         "Whether what was agreed is kept: attainment against its goal, what breaks next, and why.",
         _promises,
         _promises_asks,
-        "sla status",
+        needs="sla status",
     ),
     Page(
         "/desk/agreements",
@@ -200,17 +218,17 @@ PAGES = (
 
 
 class Pages:
-    """Serves the pages. `further` are pages of their own making, which stand in the menu after the others."""
+    """Serves the pages. `further` are those that show more than lines; they stand in the menu after the others."""
 
     def __init__(
         self, dispatcher: Dispatcher, own: Doors, now: Callable[[], datetime], further: Sequence[Page] = ()
     ) -> None:
         self._dispatcher = dispatcher
         self._doors = own
-        self._now = now
+        self.now = now
         self._links = showing.Links(dispatcher.commands)
         self._templates = showing.environment()
-        self._menu = [*PAGES, *further]
+        self._pages = [*PAGES, *further]
 
     def routes(self) -> list[BaseRoute]:
         """Where they are."""
@@ -221,8 +239,17 @@ class Pages:
             Route("/desk/leave", self._leave, methods=["POST"]),
             Route("/desk/tickets/{ref}", self._guarded(self._ticket)),
             Route("/desk/say", self._guarded(self._say)),
-            *(Route(page.path, self._guarded(self._listed(page))) for page in PAGES),
+            *(Route(page.path, self._guarded(self._listed(page))) for page in self._pages),
         ]
+
+    def ask(self, visit: Visit, question: Callable[[Desk], T]) -> tuple[Person, T]:
+        """What a question that changes nothing answers to a reader. Raises DeskError."""
+        return self._dispatcher.ask(visit.sender, lambda desk: (desk.asker, question(desk)))
+
+    def replies(self, visit: Visit, lines: Sequence[str]) -> list[Reply]:
+        """What lines answer a reader, as far as they may see it."""
+        _, answers = self._dispatcher.read(visit.sender, [line for line in lines if self._knows(line)])
+        return [reply for reply in map(self._answer, answers) if reply]
 
     # Doors ----------------------------------------------------------------------------------------
 
@@ -233,7 +260,7 @@ class Pages:
     def _enter(self, request: Request) -> Response:
         link = request.path_params["link"]
         said = self._doors.read_link(link)
-        until = said.until.astimezone(ZoneInfo(self._policy.organisation.zone))
+        until = said.until.astimezone(ZoneInfo(self.policy.organisation.zone))
         then = (
             f"This link is for {said.sender.name or said.sender.user}. It works once, until {until:%H:%M %Z}."
         )
@@ -260,7 +287,7 @@ class Pages:
         return response
 
     def _door(self, title: str, then: str, status: int = 200, link: str = "") -> Response:
-        organisation = self._policy.organisation.name
+        organisation = self.policy.organisation.name
         html = self._templates.get_template("door.html").render(
             title=title, then=then, link=link, reader=None, organisation=organisation
         )
@@ -270,8 +297,10 @@ class Pages:
 
     def _listed(self, page: Page) -> Callable[[Request], Response]:
         def show(request: Request) -> Response:
-            policy, query = self._policy, request.query_params
+            policy, query = self.policy, request.query_params
             visit = self._doors.visit(request)
+            if page.shows:
+                return page.shows(self, visit, request)
             lines = page.lines(policy, query)
             return self._said(visit, page.path, page.name, lines, page.about, page.asks(policy, query))
 
@@ -340,12 +369,12 @@ class Pages:
         **more: Any,
     ) -> Response:
         """A page for somebody who has signed in."""
-        now, zone = self._now(), reader.zone
+        now, zone = self.now(), reader.zone
         html = self._templates.get_template(template).render(
             title=title,
             reader=reader,
             token=visit.token,
-            organisation=self._policy.organisation.name,
+            organisation=self.policy.organisation.name,
             menu=list(self._offered(reader)),
             here=here,
             shown=showing.Shown(self._links, zone, now),
@@ -356,13 +385,14 @@ class Pages:
         return Response(html, status, dict(doors.HEADERS), media_type="text/html")
 
     def _offered(self, reader: Person) -> Iterator[tuple[str, str]]:
-        for page in self._menu:
+        for page in self._pages:
             known = not page.needs or page.needs in self._dispatcher.commands.by_name
-            if known and page.role in reader.roles:
+            if page.name and known and page.role in reader.roles:
                 yield page.path, page.name
 
     @property
-    def _policy(self) -> Policy:
+    def policy(self) -> Policy:
+        """The policy in force."""
         return self._dispatcher.policy()
 
     # What goes wrong ------------------------------------------------------------------------------

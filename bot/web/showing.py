@@ -38,6 +38,9 @@ STEPS = {
     StepState.SKIPPED: "»",
 }
 
+_PLACES = {"drill report": "/desk/drills/"}
+"""Commands about a ticket that have a page of their own."""
+
 _REFERENCE = re.compile(r"\b[A-Z]{3}-[1-9][0-9]{0,8}\b")
 
 
@@ -63,8 +66,10 @@ class Links:
             return None
         if declared.changes or declared.desk_only:
             return None
-        shown = reference(rest.strip()) if declared.shows else None
-        if shown and (page := self.to_reference(shown)):
+        about = reference(rest.strip())
+        if about and declared.name in _PLACES:
+            return _PLACES[declared.name] + about
+        if about and declared.shows and (page := self.to_reference(about)):
             return page
         return f"/desk/say?{urlencode({'line': line}, quote_via=quote)}"
 

@@ -28,6 +28,7 @@ from handlers.rules.ledger import (
 )
 from handlers.rules.merkle import Frontier
 from storage.models.evidence import CheckpointRow, WordsRow
+from storage.sqlite import ERASES
 from storage.statements import Prepared
 
 _BATCH = 1000  # rows held at a time while a long answer streams through
@@ -133,6 +134,7 @@ class Ledger:
 
     def erase(self, person: str) -> int:
         """Delete every text that this person wrote, with its salt; returns how many, to be recorded."""
+        self._session.info[ERASES] = True
         erased = self._session.execute(delete(WordsRow).where(col(WordsRow.author) == person))
         return int(erased.rowcount)  # type: ignore[attr-defined]  # a cursor result in practice
 
