@@ -65,6 +65,13 @@ def agreement_definition(policy: Policy, key: str) -> Definition:
     return _definition("agreement", key, agreement, policy, (target.calendar for target in agreement.targets))
 
 
+def agreement_as(agreement: Agreement, calendars: Mapping[str, Calendar]) -> Definition:
+    """An agreement as somebody thinks it out, with calendars in which its targets may count."""
+    used = {target.calendar: calendars[target.calendar] for target in agreement.targets}
+    body = {"agreement": plain(agreement), "calendars": plain(used)}
+    return Definition("agreement", agreement.key, fingerprint(body), body)
+
+
 def offering_definition(policy: Policy, key: str) -> Definition:
     """The present version of an offering, with the calendars its approval counts in; KeyError if unknown."""
     offering = policy.offerings[key]

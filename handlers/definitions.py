@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from config.definitions import (
+    Definition,
     agreement_from,
     calendars_from,
     changes_from,
@@ -46,6 +47,13 @@ def keep(desk: Desk, kind: str, key: str) -> str:
     version, body = in_force(desk.policy)[kind, key]
     desk.records.definitions.keep(kind, key, version, body, desk.now)
     return version
+
+
+def keep_as(desk: Desk, definition: Definition) -> None:
+    """Keep a definition that no file says, because tickets will point at it."""
+    desk.records.definitions.keep(
+        definition.kind, definition.key, definition.version, definition.body, desk.now
+    )
 
 
 def terms(desk: Desk, key: str, version: str) -> Terms:

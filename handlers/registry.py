@@ -34,7 +34,7 @@ from handlers.problems import known_errors
 from handlers.problems import views as problem_views
 from handlers.problems import work as problem_work
 from handlers.requests import approvals, intake, views, work
-from handlers.service_levels import breaches, excluding, forecasting, keeping, status, why
+from handlers.service_levels import breaches, excluding, forecasting, keeping, simulating, status, why
 
 CAPABILITIES = (
     *(guide, people, services),
@@ -57,7 +57,7 @@ CAPABILITIES = (
     *(invoking, watching, drill_views),
     alerts,
     *(oncall_views, overrides, swaps, handover, waking),
-    *(keeping, why, status, breaches, excluding, forecasting),
+    *(keeping, why, status, breaches, excluding, forecasting, simulating),
     *(ledger, evidence_coverage),
 )
 

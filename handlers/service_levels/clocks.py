@@ -23,13 +23,17 @@ OVER = (State.MET, State.MET_LATE, State.CANCELLED)
 
 @dataclass(frozen=True)
 class Promised:
-    """A ticket as its promises see it: its clocks, its evidence, what that evidence says of it by now, its course."""
+    """A ticket as its promises see it: its clocks, its evidence, what that evidence says of it by now, its course.
+
+    `noun` is the first word of what happens to it, as in `request.taken`.
+    """
 
     ref: str
     clocks: Sequence[Clock]
     history: Sequence[Record]
     known: Mapping[str, object]
     course: Course
+    noun: str
 
     def text(self, name: str) -> str | None:
         """What the evidence says under a name, or None."""
@@ -52,10 +56,10 @@ def read_clocks(desk: Desk, ref: str) -> Promised:
 def promised(desk: Desk, ref: str, history: Sequence[Record]) -> Promised:
     """What a ticket's clocks show now by this evidence. Raises NotFound where nothing of it moves a clock."""
     known: dict[str, object] = {}
-    course = None
+    course, noun = None, ""
     for record in history:
         if found := course_of(record.action):
-            course = course or found
+            course, noun = course or found, noun or record.action.partition(".")[0]
             known.update(record.after or {})
     if course is None:
         raise NotFound(f"Nothing is promised on {ref}.", "Promises are made on requests and incidents.")
@@ -64,7 +68,7 @@ def promised(desk: Desk, ref: str, history: Sequence[Record]) -> Promised:
         terms = definitions.terms(desk, key, version)
         return terms.agreement, terms.calendars
 
-    return Promised(ref, clocks_of(history, as_then, desk.now), history, known, course)
+    return Promised(ref, clocks_of(history, as_then, desk.now), history, known, course, noun)
 
 
 def agreement_of(desk: Desk, ticket: Promised) -> Agreement:

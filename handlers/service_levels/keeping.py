@@ -64,7 +64,12 @@ class Ring:
 @command("sla refresh", params=Refresh, evidences=("WMC SP 1.2",), desk_only=True)
 def refresh(asked: Refresh, desk: Desk) -> Outcome:
     """Read a ticket's clocks anew after it changed, and set the moments at which they will ring."""
-    ref, now = asked.ticket, desk.now
+    return refreshed(desk, asked.ticket)
+
+
+def refreshed(desk: Desk, ref: str) -> Outcome:
+    """A ticket's clocks read anew: the projection is put, and what follows from it is returned."""
+    now = desk.now
     ticket = read_clocks(desk, ref)
     before = {row.promise: row for row in desk.records.clocks.of(ref)}
     rows = _rows(desk, ticket)

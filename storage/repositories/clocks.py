@@ -194,6 +194,18 @@ class Clocks:
         )
         return self._session.exec(query.order_by(col(ClockRow.stopped_at).desc()).limit(at_most)).all()
 
+    def tickets_under(
+        self, agreement: str, other_than: str, whose: Whose = EVERYBODY, at_most: int | None = None
+    ) -> Sequence[str]:
+        """Tickets with an open promise of an agreement in any version but one, in order of their references."""
+        query = select(_clock.c.subject).where(
+            _clock.c.agreement == agreement,
+            _clock.c.agreement_version != other_than,
+            _clock.c.open,
+            *whose.within(_clock),
+        )
+        return self._session.scalars(query.distinct().order_by(_clock.c.subject).limit(at_most)).all()
+
     # What people agree to leave out
 
     def exclusions(self, subject: str) -> Sequence[Exclusion]:
