@@ -75,13 +75,9 @@ _one_at_a_time = Lock()
 @lru_cache(maxsize=128)
 def svg(drawing: Chart | Gantt) -> str:
     """A picture for a page, with its alternative text; colours are variables of the page."""
-    import vl_convert
-
-    with _one_at_a_time:
-        drawn = vl_convert.vegalite_to_svg(spec(drawing), allowed_base_urls=[])
-    drawn = _ROLES.sub("", drawn)
     drawn = _COLOUR.sub(
-        lambda found: f'"var({_VARIABLES[found[1]]})"' if found[1] in _VARIABLES else found[0], drawn
+        lambda found: f'"var({_VARIABLES[found[1]]})"' if found[1] in _VARIABLES else found[0],
+        _plain(drawing),
     )
     size = _EDGES.match(drawn)
     assert size is not None, "the renderer begins with the picture's size"
@@ -89,7 +85,20 @@ def svg(drawing: Chart | Gantt) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" viewBox="0 0 {size[1]} {size[2]}"'
         f' aria-label="{escape(drawing.alt)}">'
     )
-    return head + _DECIMALS.sub(r"\1", drawn[size.end() :])
+    return head + drawn[size.end() :]
+
+
+def _plain(drawing: Chart | Gantt) -> str:
+    import vl_convert
+
+    with _one_at_a_time:
+        drawn: str = vl_convert.vegalite_to_svg(spec(drawing), allowed_base_urls=[])
+    return _DECIMALS.sub(r"\1", _ROLES.sub("", drawn))
+
+
+def svg_on_paper(drawing: Chart | Gantt, font: str) -> str:
+    """A picture in the colours of a light ground, its words in a font of the paper's."""
+    return _plain(drawing).replace(f'font-family="{escape(_FONT)}"', f'font-family="{escape(font)}"')
 
 
 def svg_file(drawing: Chart | Gantt) -> str:

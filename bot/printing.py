@@ -54,7 +54,7 @@ def drill_pdf(
 
 def _set(template: str, data: str) -> bytes:
     """A PDF, set by another process. Raises CalledProcessError with what Typst says, TimeoutExpired after a minute."""
-    ended = subprocess.run(
+    ended = subprocess.run(  # noqa: S603 - our own interpreter and program; data goes in by stdin
         [sys.executable, "-I", "-c", _SETTER],
         input=json.dumps([template, data]).encode(),
         capture_output=True,

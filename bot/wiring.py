@@ -29,6 +29,7 @@ from bot.web.changes import PAGE, ChangePages
 from bot.web.doors import Doors
 from bot.web.feeds import Feeds
 from bot.web.pages import Pages
+from bot.web.special import special
 from config.loading import PolicyFiles
 from config.policy import Policy, Way
 from config.settings import Settings
@@ -169,7 +170,7 @@ class House:
     def pages(self) -> Pages:
         """What serves the pages, to those who signed in by a link from chat."""
         own = Doors(self.database, self.tokens, self.clock.now, self.settings.url)
-        return Pages(self.dispatcher, own, self.clock.now)
+        return Pages(self.dispatcher, own, self.clock.now, special(self.change_pages))
 
     def feed(self, name: str) -> str:
         """An address with its token: a feed such as `person/oncall`, `page/changes`, or `enter/…` to sign in."""

@@ -78,3 +78,8 @@ def distance(moment: datetime, now: datetime) -> str:
     else:
         amount = f"{int(size // _DAY)} days"
     return f"in {amount}" if seconds > 0 else f"{amount} ago"
+
+
+def day_and_time(moment: datetime, zone: str, now: datetime) -> str:
+    """An instant as plain text in a zone, short: `Mon 23 Nov 09:00`."""
+    return moment_span(moment, zone, now).text
