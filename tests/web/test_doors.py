@@ -105,9 +105,9 @@ async def test_a_forged_link_opens_nothing(quick_talk: Talk, web: httpx.AsyncCli
     ],
 )
 async def test_what_another_site_sends_is_refused_and_logged(
-    talk: Talk, web: httpx.AsyncClient, headers
+    quick_talk: Talk, web: httpx.AsyncClient, headers
 ) -> None:
-    path = link(talk)
+    path = link(quick_talk)
     with capture_logs() as logs:
         refused = await web.post(path, headers=headers)
     assert (refused.status_code, "another site" in refused.text) == (403, True)
