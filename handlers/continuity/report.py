@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from handlers.messages import Bar, Gantt, Mark
 from handlers.rules.drill_clock import Measured, Span, facts_of, measure
 from handlers.rules.ledger import Record
 from handlers.rules.workflow import ActionState
-from storage.models.continuity import ContinuityPlan, Drill
+from storage.models.continuity import ContinuityPlan, Drill, DrillStep
 from storage.unit_of_work import Records
 
 PAUSES_ARE = "Time in which the drill was paused is not counted; it is told beside each figure."
@@ -26,7 +26,8 @@ PAUSES_ARE = "Time in which the drill was paused is not counted; it is told besi
 class StepLine:
     """A step as it was planned and as it was done. `early` are the steps that it did not wait for.
 
-    `note` is what shows it, or why it failed, was skipped or came early. People are told by name.
+    `note` is what was said of it: what shows it, why it failed, was skipped or came early. A step that ended without a
+    word about its beginning has `started_at` where it could begin. People are told by name.
     """
 
     key: str
@@ -253,6 +254,7 @@ class _Builder:
 
     def _steps(self) -> Iterator[StepLine]:
         rows = self.records.continuity.steps(self.drill.number)
+        notes, ended = self._notes(), {each.key: each.ended_at for each in rows}
         for step in sorted(rows, key=lambda each: (each.planned_at, each.place)):
             lasts = timedelta(seconds=step.lasts)
             yield StepLine(
@@ -264,13 +266,30 @@ class _Builder:
                 state=step.state,
                 after=tuple(step.after),
                 planned=(step.planned_at, step.planned_at + lasts),
-                started_at=step.started_at,
+                started_at=step.started_at or self._could_begin(step, ended),
                 ended_at=step.ended_at,
                 lasts=lasts,
                 proof_wanted=step.proof,
-                note=step.note,
+                note="; ".join(notes.get(step.key, ())),
                 early=tuple(step.early or ()),
             )
+
+    def _could_begin(self, step: DrillStep, ended: Mapping[str, datetime | None]) -> datetime | None:
+        """When a step that ended without a word about its beginning could begin: all that it waits for had ended."""
+        if step.ended_at is None:
+            return None
+        before = [at for key in step.after if (at := ended[key]) is not None and at <= step.ended_at]
+        return max(before, default=self.drill.started_at)
+
+    def _notes(self) -> dict[str, list[str]]:
+        """What was said of each step, in order: nothing that was said later takes the place of it."""
+        told = [record for record in self.trail if record.action.startswith("drill.step_")]
+        words = self.records.ledger.words_of([record.seq for record in told])
+        notes: dict[str, list[str]] = {}
+        for record in told:
+            if note := words.get(record.seq, {}).get("note"):
+                notes.setdefault((record.after or {})["step"], []).append(note)
+        return notes
 
     def _owner(self, name: str) -> str:
         if name.startswith("@") and name[1:] in self.policy.teams:

@@ -307,7 +307,7 @@ def work(asked: Work, desk: Desk) -> Outcome:
     freed, step_before = step.state in FREES, step.state
     move(drill, desk)
     step.state, step.by, step.note = asked.state, desk.asker.key, asked.note or ""
-    step.early = waits_for or None
+    step.early = list(dict.fromkeys([*(step.early or ()), *waits_for])) or None
     if asked.state == StepState.DOING:
         step.started_at, step.ended_at = step.started_at or desk.now, None
     else:
