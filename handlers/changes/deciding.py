@@ -240,7 +240,7 @@ def ask(desk: Desk, change: Change) -> Step:
     terms = terms_of(desk, change)
     stage = terms.stage(change.stage)
     assert stage is not None, "only an existing stage is asked"
-    change.decide_by = terms.deadline(stage, desk.now)
+    change.decide_by = terms.after(stage, desk.now)
     if change.starts_at is not None:
         change.decide_by = max(desk.now, min(change.decide_by, change.starts_at))
     step = Step(f"{change.ref} waits for approval")
@@ -277,7 +277,9 @@ def ask(desk: Desk, change: Change) -> Step:
             while_in=(ChangeState.AWAITING_APPROVAL,),
             tag=f"b{change.ballot}.{change.stage}/asked",
         )
-    half = desk.now + (change.decide_by - desk.now) / 2
+    half = terms.after(stage, desk.now, 0.5)
+    if half >= change.decide_by:  # a window that opens soon leaves less time
+        half = desk.now + (change.decide_by - desk.now) / 2
     step.due += [
         Due(f"{change.ref}/vote", change.ref, change.decide_by, f"change settle {change.ref}"),
         Due(f"{change.ref}/remind", change.ref, half, f"change remind {change.ref}"),

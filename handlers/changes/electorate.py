@@ -34,9 +34,9 @@ class Terms:
         """The stage of this number, counted from 1; None when all are passed."""
         return self.stages[number - 1] if 0 < number <= len(self.stages) else None
 
-    def deadline(self, stage: ChangeStage, now: datetime) -> datetime:
-        """By when a stage that begins now must be decided."""
-        within = timedelta(seconds=stage.within)
+    def after(self, stage: ChangeStage, now: datetime, part: float = 1) -> datetime:
+        """When a stage that begins now has had its time, or a part of it, in its calendar."""
+        within = timedelta(seconds=stage.within * part)
         calendar = self.calendars.get(stage.calendar or "")
         return hours_of(calendar).after(now, within) if calendar else now + within
 

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from bot.courier import Courier
 from config.policy import ChangeStage, Freeze, Level, Person, Role, fingerprint
 from handlers.declare import Declared
 from handlers.messages import Place, Reply, Sender, Tone, flat
 from storage.unit_of_work import Records
 from tests.harness.house import MONDAY, Talk
+from tests.harness.receiver import Receiver
 
 LOW = "reach:“nobody at first” tried:often undone:“at once”"
 MEDIUM = "reach:everybody tried:once undone:“at once”"
@@ -462,8 +464,12 @@ def test_nobody_decides_after_the_window_has_opened(talk: Talk) -> None:
 def test_those_who_voted_are_not_reminded(talk: Talk) -> None:
     ref = submitted(talk, MEDIUM, when="start:“tue 17:00” end:2h")
     talk.say("approver", f"change approve {ref}")
-    talk.wait(hours=20)
     reminded = f"{ref} still waits for your vote: a larger store"
+    talk.wait(hours=20)
+    assert talk.told("@owner").count(reminded) == 0, (
+        "half of their time is over when the office has opened again"
+    )
+    talk.wait(hours=8)
     assert (reminded in talk.told("@approver"), reminded in talk.told("@owner")) == (False, True)
 
 
@@ -1201,3 +1207,41 @@ def test_a_new_service_is_proposed_as_a_change(talk: Talk) -> None:
         "agent", f"service propose an archive for old mails service:mail because:“stores are full” {TEXTS}"
     )
     assert said.title == "CHG-1 is written down: Introduce an archive for old mails"
+
+
+# Reminders ------------------------------------------------------------------------------------------
+
+
+async def test_reminders_of_several_changes_at_one_moment_are_one_message(quick_talk: Talk) -> None:
+    talk = quick_talk
+    receiver = Receiver("console", talk.clock)
+    courier = Courier(talk.dispatcher, {"console": receiver}, talk.clock, "test")
+
+    async def heard(person: str, **length: float) -> list[tuple[str, str]]:
+        """What reaches somebody within a time, as title and text."""
+        await courier.drain()
+        before = len(receiver.journal)
+        talk.wait(**length)
+        await courier.drain()
+        mine = [each for each in receiver.journal[before:] if each.to == person]
+        return [(each.title, each.text) for each in mine]
+
+    refs = [
+        submitted(talk, service=service, when="start:“tue 20:00” end:2h", more=f"implementer:@{who}")
+        for service, who in (("mail", "backup"), ("laptops", "agent"))
+    ]
+    assert [title for title, _ in await heard("approver", hours=5)] == ["2 reminders"]
+    for ref, who in zip(refs, ("backup", "agent"), strict=True):
+        talk.say("approver", f"change approve {ref}")
+        assert talk.say(who, f"change schedule {ref}").tone is Tone.GOOD
+    (opening,) = await heard("oncall", hours=29, minutes=50)
+    assert (opening[0], [ref in opening[1] for ref in refs]) == ("2 reminders", [True, True])
+    talk.wait(minutes=10)
+    for ref, who in zip(refs, ("backup", "agent"), strict=True):
+        assert talk.say(who, f"change start {ref}").tone is Tone.GOOD
+    assert [title for title, _ in await heard("oncall", hours=2)] == ["2 reminders"], "both take longer"
+    for ref, who in zip(refs, ("backup", "agent"), strict=True):
+        talk.say(who, f"change complete {ref} successful yes")
+    assert [title for title, _ in await heard("oncall", days=8)][-1:] == ["2 reminders"], (
+        "both are to be reviewed"
+    )
