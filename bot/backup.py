@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from bot.erasures import FILE, Erasure, ErasuresUnreadable, erase_again, read
 from bot.wiring import House
 from storage import archive, migrations
 from storage.database import Database
@@ -76,7 +77,7 @@ def _revision(connection: Connection) -> str:
 
 
 def _keys_and_proofs(home: Path) -> Iterator[Path]:
-    yield from (home / name for name in _KEYS if (home / name).exists())
+    yield from (home / name for name in (*_KEYS, FILE) if (home / name).exists())
     yield from sorted((home / "checkpoints").glob("*"))
 
 
@@ -95,7 +96,7 @@ def put_back(house: House, source: Path) -> str:
                     )
                 counts = archive.read(connection, packed)
                 _require_whole(connection)
-            _put_keys(packed, house.settings.home)
+            _put_keys(packed, house)
     except (
         BadZipFile,
         zlib.error,
@@ -108,13 +109,19 @@ def put_back(house: House, source: Path) -> str:
         raise NotPossible(f"{source} is no backup of a desk, or a damaged one: {error}") from error
     except IntegrityError as error:
         raise NotPossible(f"{source} contradicts itself: {error.orig}") from error
+    erased = _erase_again(house)
     findings = house.verify()
+    if house.notary.size > findings.size:
+        raise NotPossible(
+            f"The copy is here and held, and it is older than its evidence: it holds {findings.size} records, and a "
+            f"checkpoint of {house.notary.size} was signed. Look for a newer backup. {house.notary.what_if_behind}"
+        )
     if not findings.good:
         raise NotPossible(
             f"The copy is here and held, but its checkpoints do not fit: record {findings.bad}: {findings.trouble}"
         )
     return (
-        f"{sum(counts.values())} rows are back, and the ledger holds with {findings.size} records. "
+        f"{sum(counts.values())} rows are back, and the ledger holds with {findings.size} records. {erased}"
         "Nothing leaves this copy until you run `deskbell release`."
     )
 
@@ -124,10 +131,11 @@ def _require_empty(house: House, packed: ZipFile) -> None:
         empty = archive.is_empty(connection)
     if not empty:
         raise NotPossible("This store is not empty. Restore into a new one, then point DATABASE_URL at it.")
+    _whom_to_erase(house)
     key, signed = house.settings.home / _KEYS[0], house.settings.home / "checkpoints"
     inside = f"home/{_KEYS[0]}"
-    another = key.exists() and (inside not in packed.namelist() or key.read_bytes() != packed.read(inside))
-    if another and any(signed.glob("*")):
+    ours = key.exists() and inside in packed.namelist() and key.read_bytes() == packed.read(inside)
+    if not ours and any(signed.glob("*")):
         raise NotPossible(
             f"{house.settings.home} holds the key and the checkpoints of another ledger. "
             "Point DESKBELL_HOME at a new folder."
@@ -141,13 +149,22 @@ def _require_whole(connection: Connection) -> None:
         raise NotPossible(f"The copy's ledger does not hold: record {findings.bad}: {findings.trouble}")
 
 
-def _put_keys(packed: ZipFile, home: Path) -> None:
-    """Write the keys and the checkpoints, over a key that has signed nothing."""
+def _put_keys(packed: ZipFile, house: House) -> None:
+    """Write the keys, over a key that has signed nothing, and those checkpoints and erasures that are not here yet.
+
+    What lies here may be newer than the backup: the last checkpoint that was signed is never forgotten.
+    """
+    home = house.settings.home
     for name in packed.namelist():
         relative = Path(name)
         if relative.parts[:1] != ("home",) or ".." in relative.parts or len(relative.parts) > 3:
             continue
         path = home.joinpath(*relative.parts[1:])
+        if path == house.erasures.path:
+            house.erasures.add(read(packed.read(name)))
+            continue
+        if path.parent != home and path.exists():
+            continue
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -155,8 +172,24 @@ def _put_keys(packed: ZipFile, home: Path) -> None:
             file.write(packed.read(name))
 
 
+def _whom_to_erase(house: House) -> Sequence[Erasure]:
+    try:
+        return house.erasures.all()
+    except ErasuresUnreadable as error:
+        raise NotPossible(str(error)) from error
+
+
+def _erase_again(house: House) -> str:
+    """Erase whom the original has erased since, and say so."""
+    listed, policy, now = _whom_to_erase(house), house.policy().version, house.clock.now()
+    with house.database.writing() as session:
+        again = erase_again(Records(session), listed, now, policy)
+    return f"{again} who were erased since the backup were erased again. " if again else ""
+
+
 def let_go(house: House) -> str:
-    """Let a restored copy send and ring from now on."""
+    """Let a restored copy send and ring from now on. Raises NotPossible while it holds what was to be erased."""
+    _erase_again(house)
     with house.database.writing() as session:
         records = Records(session)
         if not records.facts.get(HELD):

@@ -9,9 +9,7 @@ crash at any step the next checkpoint still follows every earlier one, as C2SP t
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import TextIO
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.orm import Session
 
+from bot.files import write_safely as _write
 from handlers.rules.checkpoint import Checkpoint, NotSigned, Signer, Verifier, is_origin
 from handlers.rules.ledger import Head, audit, record_bytes
 from handlers.rules.merkle import EMPTY_ROOT, Frontier
@@ -66,6 +65,19 @@ class Notary:
         """The public half of the key."""
         return self._signer.verifier
 
+    @property
+    def size(self) -> int:
+        """How many records the last checkpoint covers that this signer knows of."""
+        return self._size
+
+    @property
+    def what_if_behind(self) -> str:
+        """What to do when the store is older than its evidence, and no newer copy of it is to be had."""
+        return (
+            f"If there is none, move {self._folder} and {self._key} to a safe place and start the desk again: it "
+            "signs with a new key from then on, and the old one shows auditors where the gap is."
+        )
+
     def due(self, now: datetime, head: Head) -> bool:
         """Whether a checkpoint should be made: for many new records at once, for few after a minute.
 
@@ -92,9 +104,7 @@ class Notary:
         if head.size < last.size:
             raise LedgerBehind(
                 f"The database holds {head.size} entries, and a checkpoint of {last.size} was signed: the "
-                "database is older than its evidence. Stop the desk and restore a newer backup. If there is "
-                f"none, move {self._folder} and {self._key} to a safe place and start the desk again: it "
-                "signs with a new key from then on, and the old one shows auditors where the gap is."
+                f"database is older than its evidence. Stop the desk and restore a newer backup. {self.what_if_behind}"
             )
         self._check(ledger, last, edge, head)
         new = head.size > last.size
@@ -215,23 +225,3 @@ def _load_key(path: Path, origin: str) -> Signer:
     if not public.exists():
         _write(public, signer.verifier.line() + "\n")
     return signer
-
-
-def _write(path: Path, text: str, mode: int = 0o644, put: Callable[[Path], object] | None = None) -> None:
-    """Put a whole file in place, safely on the disk, or nothing; `put` does the placing, a rename if None."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    beside = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fchmod(handle, mode)
-            os.fsync(handle)
-        put(beside) if put else beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

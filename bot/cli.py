@@ -240,10 +240,13 @@ def restore(source: Annotated[Path, typer.Argument(help="A file that `backup` wr
 @app.command()
 def release() -> None:
     """Let a restored copy send messages and ring what is due: from now on it is the desk."""
-    from bot.backup import let_go
+    from bot.backup import NotPossible, let_go
 
     with _house() as house:
-        _tell(let_go(house))
+        try:
+            _tell(let_go(house))
+        except NotPossible as error:
+            _fail(str(error))
 
 
 @outbox.command("list")

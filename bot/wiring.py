@@ -20,6 +20,7 @@ from bot.adapters.port import Adapter, Ear
 from bot.checkpoints import Notary
 from bot.clock import Clock, SystemClock
 from bot.courier import Courier
+from bot.erasures import Erasures
 from bot.measures import MeasuredAdapter, Measures, MeasuringEar
 from bot.reach import connected
 from bot.scheduler import Bell
@@ -109,6 +110,11 @@ class House:
             self.remember(_ORIGIN, origin)
         return Notary(self.settings.home, str(origin))
 
+    @cached_property
+    def erasures(self) -> Erasures:
+        """Whom the desk has forgotten, beside the checkpoints."""
+        return Erasures(self.settings.home)
+
     def sign(self, only_if_due: bool = True) -> str | None:
         """Sign a checkpoint of the ledger and give its note; None when there is nothing new.
 
@@ -120,6 +126,9 @@ class House:
         if only_if_due and not notary.due(self.clock.now(), head):
             return None
         with self.database.writing() as session:
+            ledger = Records(session).ledger
+            ledger.hold()
+            self.erasures.note(ledger)
             return notary.make(session, self.clock.now())
 
     def fold(self) -> None:

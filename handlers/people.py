@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from config.policy import Role
+from handlers import erasure
 from handlers.declare import Change, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, WrongState
@@ -170,44 +171,23 @@ def web(asked: WebLink, desk: Desk) -> Reply:
     )
 
 
-@command("privacy erase", params=Erase, role=Role.ADMIN, evidences=("WMC SP 1.4",))
+@command("privacy erase", params=Erase, role=Role.ADMIN, evidences=erasure.PRACTICES)
 def erase(asked: Erase, desk: Desk) -> Outcome:
     """Erase what a person wrote; the ledger still verifies, because it only holds commitments to words."""
-    people = _all_keys(desk, asked.person)
-    copies = desk.records.copies.erase(people, desk.records.copies.tickets_of(people), desk.now)
-    words = sum(desk.records.ledger.erase(key) for key in people)
-    tickets = [ref for key in people for ref in _erase_words(desk, key)]
-    for key in people:
-        desk.records.people.forget(key)
-    erased = Change(
-        "person.erased", asked.person, None, {"words": words, "tickets": len(tickets), "copies": copies}
-    )
+    done = erasure.erase(desk.records, erasure.all_keys(desk.records, asked.person), desk.now)
     return Outcome(
         reply=Reply(
-            title=f"Erased: {words} texts, what stood on {len(tickets)} tickets, {copies} copies.",
+            title=f"Erased: {done.words} texts, what stood on {len(done.tickets)} tickets, {done.copies} copies.",
             text=(
-                "Cards are drawn anew. What else a chat platform has must be deleted there, and older backups too.",
+                "Cards are drawn anew. What else a chat platform has must be deleted there.",
+                " Older backups keep it; from one that is put back it is erased again.",
                 " The name in people.yaml is yours to remove.",
             ),
             tone=Tone.GOOD,
         ),
-        changes=[erased],
-        cards=[Card(subject=ref, room=desk.look(ref).room) for ref in _with_cards(desk, tickets)],
+        changes=[Change(erasure.ERASED, asked.person, None, done.after())],
+        cards=[Card(subject=ref, room=desk.look(ref).room) for ref in _with_cards(desk, done.tickets)],
     )
-
-
-def _erase_words(desk: Desk, person: str) -> list[str]:
-    """Blank what a person wrote on tickets; returns the references."""
-    records = desk.records
-    places = {
-        "REQ": records.requests.erase_words,
-        "INC": records.incidents.erase_words,
-        "PRB": records.problems.erase_words,
-        "ACT": records.actions.erase_words,
-        "CHG": records.changes.erase_words,
-        "DRL": records.continuity.erase_words,
-    }
-    return [f"{prefix}-{number}" for prefix, erase_ in places.items() for number in erase_(person)]
 
 
 def _with_cards(desk: Desk, refs: Iterable[str]) -> Iterator[str]:
@@ -215,15 +195,3 @@ def _with_cards(desk: Desk, refs: Iterable[str]) -> Iterator[str]:
     for ref in refs:
         action = desk.records.actions.get(int(ref[4:])) if ref.startswith("ACT-") else None
         yield action.subject if action else ref
-
-
-def _all_keys(desk: Desk, person: str) -> list[str]:
-    """A person's key and those under which the desk knew them before their accounts were joined."""
-    keys = [person]
-    for key in keys:
-        keys += [
-            str(record.before["person"])
-            for record in desk.records.ledger.trail(key)
-            if record.action == "person.linked" and record.before
-        ]
-    return keys

@@ -14,6 +14,7 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from sqlalchemy import Column, Connection, MetaData, Table, delete, func, insert, inspect, select, text
+from sqlalchemy import table as bare_table
 from sqlmodel import SQLModel
 
 import storage.models  # noqa: F401 - fills the metadata
@@ -80,7 +81,7 @@ def is_empty(connection: Connection) -> bool:
     spoken = [table for table in tables() if table.name in here and table.name not in _BEFORE_ANYBODY_SPOKE]
     # A constant is all that is asked for: an older release's table may lack a column.
     return not any(
-        connection.execute(select(text("1")).select_from(text(table.name)).limit(1)).first()
+        connection.execute(select(text("1")).select_from(bare_table(table.name)).limit(1)).first()
         for table in spoken
     )
 

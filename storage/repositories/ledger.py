@@ -109,6 +109,11 @@ class Ledger:
         found = self._session.execute(wanted.limit(limit)).all()
         return [record_of(Row(*each)) for each in reversed(found)]
 
+    def of_action(self, action: str) -> list[Record]:
+        """Every record of one action, oldest first."""
+        wanted = select(_evidence).where(_evidence.c.action == action).order_by(_evidence.c.seq)
+        return [record_of(Row(*each)) for each in self._session.execute(wanted)]
+
     def records(self, after: int = 0) -> Iterator[Record]:
         """All records in order, from the one behind `after`; they stream, whatever their number."""
         return map(record_of, self.rows(after))
