@@ -139,8 +139,9 @@ def spec(drawing: Chart | Gantt) -> Spec:
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "background": None,
         "padding": 12,
-        "autosize": {"type": "fit-x", "contains": "padding"},
-        "width": _WIDTH,
+        # A time line has words beside its ends, which would eat its width if all of it had to fit.
+        "autosize": {"type": "pad"} if time_line else {"type": "fit-x", "contains": "padding"},
+        "width": _WIDTH - 180 if time_line else _WIDTH,
         "title": {
             "text": drawing.title,
             "anchor": "start",
@@ -333,7 +334,8 @@ def _gantt(gantt: Gantt) -> Spec:
     lanes = list(dict.fromkeys(each.lane for each in gantt.bars))
     rows = [f"{each.lane} · {each.label}" if len(lanes) > 1 else each.label for each in gantt.bars]
     rows = rows if alone else lanes
-    planned, actual = [], []
+    planned: list[dict[str, Any]] = []
+    actual: list[dict[str, Any]] = []
     for number, each in enumerate(gantt.bars):
         row = number if alone else lanes.index(each.lane)
         if each.planned:
@@ -343,6 +345,18 @@ def _gantt(gantt: Gantt) -> Spec:
                 {"row": row, **_ends(each.actual), "state": _kind(each), "said": _said(each, alone)}
             )
     span = gantt.span
+    begin, whole = (_ms(span[0]), max(_ms(span[1]) - _ms(span[0]), 1)) if span else (0, 1)
+
+    def side(each: Mapping[str, Any]) -> str:
+        """Where a bar has room for its state."""
+        if not late(each["end"]):
+            return "behind"
+        return "before" if (each["start"] - begin) / whole > 0.2 else "on"
+
+    def late(at: int) -> bool:
+        """Whether what is said beside an instant must stand before it, to stay in the picture."""
+        return (at - begin) / whole > 0.8
+
     height = 26 if alone else 38
     # Instants are told to Vega as numbers (milliseconds), so that it reads none of them in the machine's zone.
     x = {
@@ -372,7 +386,7 @@ def _gantt(gantt: Gantt) -> Spec:
         },
     }
     x2 = {"field": "end"}
-    whole = {"x": x, "x2": x2, "y": y}
+    spanned = {"x": x, "x2": x2, "y": y}
     kinds = {"domain": ["ran", "failed", "skipped"], "range": [SERIES[0], BAD, PLANNED]}
     colour = {"field": "state", "type": "nominal", "scale": kinds, "legend": None}
     tall = {"expr": "bandwidth('y') * 0.42"}
@@ -394,43 +408,37 @@ def _gantt(gantt: Gantt) -> Spec:
         "yOffset": {"expr": "-bandwidth('y') * 0.25"},
     }
     lower = {"type": "bar", "height": tall, "yOffset": {"expr": "bandwidth('y') * 0.25"}, "minBandSize": 2}
-    layers.append({"data": {"values": planned}, "mark": upper, "encoding": whole})
-    layers.append({"data": {"values": actual}, "mark": lower, "encoding": {**whole, "color": colour}})
-    told = [each for each in actual if each["said"]]
-    beside = {"align": "left", "dx": 4, "fontSize": 11}
-    within = {"align": "left", "dx": 2, "fontSize": 12, "fontWeight": "bold", "color": GROUND}
-    layers.append(
-        {
-            "data": {"values": told},
-            "mark": {
-                "type": "text",
-                **(beside if alone else within),
-                "yOffset": {"expr": "bandwidth('y') * 0.25"},
-            },
-            "encoding": {"x": {**x, "field": "end" if alone else "start"}, "y": y, "text": {"field": "said"}},
-        }
-    )
+    layers.append({"data": {"values": planned}, "mark": upper, "encoding": spanned})
+    layers.append({"data": {"values": actual}, "mark": lower, "encoding": {**spanned, "color": colour}})
+    # What was done in an instant has no length, and is a dot.
+    dots = [each for each in actual if each["start"] == each["end"]]
+    dot = {"type": "point", "filled": True, "size": 70, "opacity": 1, "yOffset": lower["yOffset"]}
+    layers.append({"data": {"values": dots}, "mark": dot, "encoding": {"x": x, "y": y, "color": colour}})
+    # A bar's colour is said, too: behind it, before it where there is no room behind, on it where there is none at all.
+    for where, style in _SAID.items():
+        told = [each for each in actual if each["said"] and (side(each) if alone else "on") == where]
+        text = {"type": "text", "fontSize": 11, **style, "yOffset": lower["yOffset"]}
+        at = {**x, "field": "end" if where == "behind" else "start"}
+        said = {"x": at, "y": y, "text": {"field": "said"}}
+        layers.append({"data": {"values": told}, "mark": text, "encoding": said})
     for n, mark in enumerate(gantt.marks):
-        at = {"values": [{"start": _ms(mark.at), "said": mark.label}]}
+        data = {"values": [{"start": _ms(mark.at), "said": mark.label}]}
+        rule = {"type": "rule", "color": INK, "strokeDash": [4, 3]}
+        layers.append({"data": data, "mark": rule, "encoding": {"x": x}})
+        side = {"align": "right", "dx": -3} if late(_ms(mark.at)) else {"align": "left", "dx": 3}
+        name = {"type": "text", **side, "fontSize": 12, "fontWeight": "bold"}
+        below = {"value": {"expr": f"height + {14 + 16 * (n % 3)}"}}
         layers.append(
-            {
-                "data": at,
-                "mark": {"type": "rule", "color": INK, "strokeDash": [4, 3]},
-                "encoding": {"x": x},
-            }
-        )
-        layers.append(
-            {
-                "data": at,
-                "mark": {"type": "text", "align": "left", "dx": 3, "fontSize": 12, "fontWeight": "bold"},
-                "encoding": {
-                    "x": x,
-                    "y": {"value": {"expr": f"height + {14 + 16 * (n % 3)}"}},
-                    "text": {"field": "said"},
-                },
-            }
+            {"data": data, "mark": name, "encoding": {"x": x, "y": below, "text": {"field": "said"}}}
         )
     return {"height": height * len(rows), "layer": layers}
+
+
+_SAID: Mapping[str, Spec] = {
+    "behind": {"align": "left", "dx": 7},
+    "before": {"align": "right", "dx": -7},
+    "on": {"align": "left", "dx": 2, "fontWeight": "bold", "color": GROUND},
+}
 
 
 def _kind(bar: Bar) -> str:
