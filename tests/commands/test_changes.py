@@ -647,6 +647,41 @@ def test_a_window_in_which_nobody_is_on_call_is_told(talk: Talk) -> None:
     assert rows(asked) == [["nobody on call", "—", "Mail", "2026-11-24 19:00 UTC", "2026-11-24 20:00 UTC"]]
 
 
+def test_everything_in_the_way_is_listed_at_once_and_looked_at_again_at_the_start(talk: Talk) -> None:
+    tuesday = MONDAY.date() + timedelta(days=1)
+    oncall = replace(talk.policy.people["oncall"], away=((tuesday, tuesday),))
+    rota = talk.policy.rotas["platform"]
+    layer = replace(rota.layers[0], starts=datetime.fromisoformat("2026-11-24 21:00"))
+    talk.policy = replace(
+        talk.policy,
+        version="all at once",
+        people={**talk.policy.people, "oncall": oncall},
+        rotas={**talk.policy.rotas, "platform": replace(rota, gaps=True, layers=(layer,))},
+    )
+    ref = approved(talk)
+    scheduled(talk, who="backup", service="accounts")
+    mine = approved(talk, service="laptops")
+    anyway = talk.say("oncall", f"change schedule {mine}").buttons[-1].line
+    talk.say("oncall", f"{anyway} because:“somebody drives me”")
+    talk.tend()
+    talk.say("owner", "continuity approve PLN-1")
+    assert talk.say("backup", "drill schedule PLN-1 tabletop start:“tue 20:00” lasts:2h").tone is Tone.GOOD
+    every = [
+        ["another change", "CHG-2: a larger store"],
+        ["away", "Oli Oncall"],
+        ["drill", "DRL-1: The mail store is lost"],
+        ["makes another change", "CHG-3: a larger store"],
+        ["nobody on call", "—"],
+    ]
+    asked = talk.say("oncall", f"change schedule {ref}")
+    assert sorted(row[:2] for row in rows(asked)) == every
+    assert talk.say("oncall", f"{asked.buttons[-1].line} because:“it must be”").tone is Tone.GOOD
+    talk.say("manager", "change freeze the fair end:3d")
+    talk.wait(hours=35)
+    refused = talk.say("oncall", f"change start {ref}")
+    assert sorted(row[:2] for row in rows(refused)) == sorted([*every, ["freeze", "FRZ-1: the fair"]])
+
+
 def test_a_change_is_started_only_while_its_window_is_open(talk: Talk) -> None:
     ref = scheduled(talk)
     early = talk.say("oncall", f"change start {ref}")
