@@ -1,7 +1,8 @@
 """The courier: takes messages from the outbox into the world, and records what became of each.
 
 Destinations are served side by side, one message at a time to each, and no platform can use up
-another one's places. What is sent is decided by `handlers.delivery`; here are only the calls.
+another one's places. What became of messages while the store was busy recording is recorded together.
+What is sent is decided by `handlers.delivery`; here are only the calls.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from anyio import CapacityLimiter
 
 from bot.adapters.port import Adapter, Delivered, GiveUp, Result, TryAgain
 from bot.clock import Clock
-from handlers.delivery import LEASE, Deliveries, Failure, Parcel
+from handlers.delivery import LEASE, Deliveries, Failure, Parcel, Settlement
 from handlers.dispatch import Dispatcher
 from storage.database import StoreUnavailable
 from storage.repositories.outbox import Claim
@@ -70,6 +71,8 @@ class Courier:
         self._threads = threads
         self._limiter: CapacityLimiter | None = None
         self._on_their_way: dict[str, set[asyncio.Task[None]]] = {platform: set() for platform in adapters}
+        self._settlements: list[tuple[Settlement, asyncio.Future[None]]] = []
+        self._settling: asyncio.Task[None] | None = None
         self._ring = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -92,7 +95,7 @@ class Courier:
                 await asyncio.wait(flying, timeout=_PARTING)
         finally:
             self._loop = None
-            for task in (told, *self._flying()):
+            for task in (told, *self._flying(), *([self._settling] if self._settling else [])):
                 task.cancel()
 
     def on_nudge_from(self, dispatcher: Dispatcher) -> None:
@@ -195,33 +198,62 @@ class Courier:
     ) -> None:
         rests_until = started + timedelta(seconds=adapter.pace)
         now = self._clock.now()
-        record = self._deliveries
         match result:
             case Delivered() as arrived:
-                await self._until_it_commits(record.delivered, parcel, arrived, now, rests_until)
+                settlement = self._deliveries.delivered(parcel, arrived, now, rests_until)
             case GiveUp(reason=reason):
-                await self._until_it_commits(record.give_up, parcel, reason, now, rests_until)
+                settlement = self._deliveries.give_up(parcel, reason, now, rests_until)
             case TryAgain(reason=reason, after=seconds, unknown=unknown):
                 after = None if seconds is None else timedelta(seconds=seconds)
                 failure = Failure(reason, after, unknown)
-                await self._until_it_commits(record.put_off, parcel, failure, now, rests_until)
+                settlement = self._deliveries.put_off(parcel, failure, now, rests_until)
             case Failure() as failure:
-                await self._until_it_commits(record.put_off, parcel, failure, now, rests_until)
+                settlement = self._deliveries.put_off(parcel, failure, now, rests_until)
+        await self._until_it_commits(settlement)
 
-    async def _until_it_commits(
-        self, record: Callable[_P, object], /, *arguments: _P.args, **named: _P.kwargs
-    ) -> None:
+    async def _until_it_commits(self, settlement: Settlement) -> None:
         """Record although the store is away for a while: what has happened in the world cannot be undone."""
         for pause in _RECORDING:
             try:
-                await self._call(record, *arguments, **named)
+                await self._settle(settlement)
                 return
             except StoreUnavailable:
                 await asyncio.sleep(pause)
-        await self._call(record, *arguments, **named)
+        await self._settle(settlement)
+
+    async def _settle(self, settlement: Settlement) -> None:
+        """Record it together with whatever else waits to be recorded by then."""
+        settled = asyncio.get_running_loop().create_future()
+        self._settlements.append((settlement, settled))
+        if self._settling is None or self._settling.done():
+            self._settling = asyncio.create_task(self._settle_all())
+        await settled
+
+    async def _settle_all(self) -> None:
+        while waiting := self._settlements:
+            self._settlements = []
+            try:
+                ends = await self._call(self._deliveries.settle_all, [each for each, _ in waiting])
+            except BaseException as error:
+                for _, settled in waiting:
+                    _resolve(settled, error if isinstance(error, Exception) else StoreUnavailable("stopped"))
+                if not isinstance(error, Exception):
+                    raise
+                continue
+            for (_, settled), end in zip(waiting, ends, strict=True):
+                _resolve(settled, end if isinstance(end, Exception) else None)
 
     async def _call(self, function: Callable[_P, _T], /, *arguments: _P.args, **named: _P.kwargs) -> _T:
         """Run what is synchronous in one of a few threads."""
         if self._limiter is None:
             self._limiter = CapacityLimiter(self._threads)
         return await anyio.to_thread.run_sync(lambda: function(*arguments, **named), limiter=self._limiter)
+
+
+def _resolve(settled: asyncio.Future[None], error: Exception | None) -> None:
+    if settled.done():
+        return  # whoever waited for it was told to stop
+    if error is None:
+        settled.set_result(None)
+    else:
+        settled.set_exception(error)

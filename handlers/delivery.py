@@ -17,6 +17,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlmodel import Session
 
 from handlers.directory import Directory
 from handlers.dispatch import Dispatcher
@@ -143,6 +145,21 @@ class _End:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Settlement:
+    """What is to be recorded of one claim: its ends, until when its lane rests, how often that has failed in a row.
+
+    Without `rests_until` the lane stays taken. `remember` writes what else is known by now.
+    """
+
+    claim: Claim
+    ends: Sequence[_End]
+    now: datetime
+    rests_until: datetime | None
+    failures: int
+    remember: Callable[[Records], None] | None = None
+
+
 class _TooLate(Exception):
     """Another worker has taken the message meanwhile, so this one has nothing to say about it."""
 
@@ -205,11 +222,7 @@ def listed(replies: Sequence[Reply]) -> Reply:
 
 
 class Deliveries:
-    """The rules and transactions of sending. Every method raises StoreUnavailable when it cannot commit.
-
-    Those that record what became of a message answer False, and record nothing, when another worker has
-    taken it meanwhile.
-    """
+    """The rules and transactions of sending. Every method raises StoreUnavailable when it cannot commit."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
@@ -269,7 +282,8 @@ class Deliveries:
                 _log.exception("message cannot be drawn", notice=item.id)
                 reason = f"{type(error).__name__} while it was drawn"
                 ends += _failed(replace(claim, items=(item,)), Failure(reason, fault=True), now)
-        if ends and not self._settle(claim, ends, now, rests_until=None if drawn else now):
+        rests_until = None if drawn else now
+        if ends and not self.settle(Settlement(claim, ends, now, rests_until, claim.failures)):
             return None
         if not drawn:
             return None
@@ -327,8 +341,10 @@ class Deliveries:
 
     # After it was sent ----------------------------------------------------------------------------
 
-    def delivered(self, parcel: Parcel, arrived: Delivered, now: datetime, rests_until: datetime) -> bool:
-        """Record that it arrived, where its card hangs now, and by which channel a person is reached.
+    def delivered(
+        self, parcel: Parcel, arrived: Delivered, now: datetime, rests_until: datetime
+    ) -> Settlement:
+        """That it arrived, where its card hangs now, and by which channel a person is reached.
 
         The lane rests until an instant.
         """
@@ -343,10 +359,10 @@ class Deliveries:
                 _remember_direct(records, parcel, arrived.direct)
 
         end = _End("sent", parcel.claim.items, values={"message": dict(arrived.message)})
-        return self._settle(parcel.claim, [end], now, rests_until, 0, remember)
+        return Settlement(parcel.claim, [end], now, rests_until, 0, remember)
 
-    def put_off(self, parcel: Parcel, failure: Failure, now: datetime, rests_until: datetime) -> bool:
-        """Record that it did not arrive: it is tried later, or given up when it was tried enough.
+    def put_off(self, parcel: Parcel, failure: Failure, now: datetime, rests_until: datetime) -> Settlement:
+        """That it did not arrive: it is tried later, or given up when it was tried enough.
 
         When the platform fails, or asks for it, the whole lane rests; when our own code fails, it does not.
         """
@@ -356,10 +372,10 @@ class Deliveries:
         elif not failure.fault:
             failures += 1
             rests_until = max(rests_until, now + RESTS) if failures > 1 else rests_until
-        return self._settle(claim, _failed(claim, failure, now), now, rests_until, failures)
+        return Settlement(claim, _failed(claim, failure, now), now, rests_until, failures)
 
-    def give_up(self, parcel: Parcel, reason: str, now: datetime, rests_until: datetime) -> bool:
-        """Record that it can never arrive as it is, and tell the owner of the desk.
+    def give_up(self, parcel: Parcel, reason: str, now: datetime, rests_until: datetime) -> Settlement:
+        """That it can never arrive as it is, of which the owner of the desk is told.
 
         A channel of its own that takes nothing any more, because people archived it, is left without that:
         what was to be said there is said below the card in the room, and so is what follows.
@@ -370,9 +386,9 @@ class Deliveries:
             def move_out(records: Records) -> None:
                 self._move_out(records, parcel, now)
 
-            return self._settle(parcel.claim, [left], now, rests_until, 0, move_out)
+            return Settlement(parcel.claim, [left], now, rests_until, 0, move_out)
         end = _End("given up", parcel.claim.items, reason)
-        return self._settle(parcel.claim, [end], now, rests_until, 0)
+        return Settlement(parcel.claim, [end], now, rests_until, 0)
 
     def _move_out(self, records: Records, parcel: Parcel, now: datetime) -> None:
         postbox = self._postbox(records)
@@ -393,40 +409,57 @@ class Deliveries:
             records.ledger.append([replace(entry, actor=actor, surface="desk", after={"notice": row_id})])
             return True
 
-    def _settle(
-        self,
-        claim: Claim,
-        ends: Sequence[_End],
-        now: datetime,
-        rests_until: datetime | None,
-        failures: int | None = None,
-        remember: Callable[[Records], None] | None = None,
-    ) -> bool:
-        """Record ends in one transaction; without `rests_until` the lane stays taken."""
-        failures = claim.failures if failures is None else failures
-        resting = claim.lane if rests_until is not None and rests_until > now + AT_REST else None
+    def settle(self, settlement: Settlement) -> bool:
+        """Record one of them; False, with nothing recorded, when another worker has taken the lane meanwhile."""
+        (end,) = self.settle_all([settlement])
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+    def settle_all(self, settlements: Sequence[Settlement]) -> list[bool | Exception]:
+        """Record what became of several claims in one transaction, and yet each for itself.
+
+        For each: True; False when another worker has taken its lane meanwhile; or what went wrong with it
+        alone. Of the last two nothing is recorded. Raises StoreUnavailable when nothing at all could be.
+        """
         for left in reversed(range(_TRIES)):
             try:
                 with self._database.writing() as session:
-                    records = Records(session)
-                    if rests_until is not None:  # first the lane, then its messages, as taking does
-                        records.outbox.free(claim, rests_until, failures)
-                    for end in ends:
-                        self._write(records, claim, end, now)
-                    # Ends are evidence, and the ledger is one transaction's at a time: of two ways that are
-                    # given up at once, the second sees the first.
-                    for page in records.outbox.pages_of(_in_trouble(ends), resting):
-                        self._go_on(records, page, resting, now)
-                    if remember:
-                        remember(records)
-                return True
-            except _TooLate:
-                _log.warning("too late to record", lane=claim.lane, worker=claim.holder, fence=claim.fence)
-                return False
+                    return [self._settled(session, each) for each in settlements]
             except StoreConflict:
                 if not left:
                     raise
-        return False
+        return []
+
+    def _settled(self, session: Session, settlement: Settlement) -> bool | Exception:
+        claim = settlement.claim
+        try:
+            with session.begin_nested():
+                session.connection()  # only now the savepoint is set, and not all statements ask for it
+                self._settle(Records(session), settlement)
+        except _TooLate:
+            _log.warning("too late to record", lane=claim.lane, worker=claim.holder, fence=claim.fence)
+            return False
+        except (OperationalError, InterfaceError):
+            raise  # it is the store's trouble, and so everybody's
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not hold up the others
+            return error
+        return True
+
+    def _settle(self, records: Records, settlement: Settlement) -> None:
+        claim, ends, now = settlement.claim, settlement.ends, settlement.now
+        rests_until = settlement.rests_until
+        resting = claim.lane if rests_until is not None and rests_until > now + AT_REST else None
+        if rests_until is not None:  # first the lane, then its messages, as taking does
+            records.outbox.free(claim, rests_until, settlement.failures)
+        for end in ends:
+            self._write(records, claim, end, now)
+        # Ends are evidence, and the ledger is one transaction's at a time: of two ways that are given up at
+        # once, the second sees the first.
+        for page in records.outbox.pages_of(_in_trouble(ends), resting):
+            self._go_on(records, page, resting, now)
+        if settlement.remember:
+            settlement.remember(records)
 
     def _write(self, records: Records, claim: Claim, end: _End, now: datetime) -> None:
         values: dict[str, Any] = {"state": end.state, "reason": end.reason and end.reason[:500]}

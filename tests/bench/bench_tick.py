@@ -77,7 +77,11 @@ class World:
             while claims := self.deliveries.claim(self.clock.at, "bench", 16, ["console"]):
                 for claim in claims:
                     if parcel := self.deliveries.ready(claim, self.clock.at):
-                        self.deliveries.give_up(parcel, "a bench sends nothing", self.clock.at, self.clock.at)
+                        self.deliveries.settle(
+                            self.deliveries.give_up(
+                                parcel, "a bench sends nothing", self.clock.at, self.clock.at
+                            )
+                        )
         with self.database.engine.begin() as connection:
             for name in _COPIED:
                 _multiply(connection, SQLModel.metadata.tables[name], incidents)

@@ -150,7 +150,7 @@ class Outbox(RuleBasedStateMachine):
             if parcel is None:
                 return []
             if self.can_find and parcel.key in self.sent_as:
-                self.flow.deliveries.delivered(parcel, Delivered({}), now, now)
+                self.flow.deliveries.settle(self.flow.deliveries.delivered(parcel, Delivered({}), now, now))
                 return []
             claim = parcel.claim
         parcel = self.flow.deliveries.ready(claim, now)
@@ -191,17 +191,17 @@ class Outbox(RuleBasedStateMachine):
         deliveries, now = self.flow.deliveries, self.flow.clock.now()
         match outcome:
             case "arrives":
-                deliveries.delivered(parcel, Delivered({}), now, now)
+                deliveries.settle(deliveries.delivered(parcel, Delivered({}), now, now))
             case "is busy":
-                deliveries.put_off(parcel, Failure("429", after=BUSY), now, now)
+                deliveries.settle(deliveries.put_off(parcel, Failure("429", after=BUSY), now, now))
                 if now < parcel.claim.until:
                     self.rests_until[parcel.claim.lane] = now + BUSY
             case "fails":
-                deliveries.put_off(parcel, Failure("503"), now, now)
+                deliveries.settle(deliveries.put_off(parcel, Failure("503"), now, now))
             case "slips through" | "is lost":
-                deliveries.put_off(parcel, Failure("timeout", unknown=True), now, now)
+                deliveries.settle(deliveries.put_off(parcel, Failure("timeout", unknown=True), now, now))
             case "is refused":
-                deliveries.give_up(parcel, "no such channel", now, now)
+                deliveries.settle(deliveries.give_up(parcel, "no such channel", now, now))
 
     @rule(seconds=st.sampled_from((1, 3, 31, 400)))
     def time_passes(self, seconds: int) -> None:

@@ -200,7 +200,7 @@ async def test_a_page_that_waits_when_its_lane_begins_to_rest_goes_another_way(
     flow.say("ticket wake TKT-1 bo")
     assert parcel is not None
     busy = Failure("429", after=timedelta(minutes=10))
-    assert flow.deliveries.put_off(parcel, busy, flow.clock.now(), flow.clock.now())
+    assert flow.deliveries.settle(flow.deliveries.put_off(parcel, busy, flow.clock.now(), flow.clock.now()))
     await flow.live(minutes=5)
     assert heard(flow) == {"sms": [0]}
 
@@ -293,7 +293,8 @@ def test_two_ways_that_are_given_up_in_the_same_instant_see_each_other(
     with ThreadPoolExecutor() as threads:
         assert all(
             threads.map(
-                lambda parcel: flow.deliveries.give_up(parcel, "gone", now, now), filter(None, parcels)
+                lambda parcel: flow.deliveries.settle(flow.deliveries.give_up(parcel, "gone", now, now)),
+                filter(None, parcels),
             )
         )
     event.remove(database.engine, "commit", wait_for_the_other)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from bot.adapters.port import Delivery
-from handlers.delivery import LEASE, Delivered, Deliveries, Failure
+from handlers.delivery import LEASE, Delivered, Deliveries, Failure, Settlement
 from storage.unit_of_work import Records
 from tests.flow.conftest import START, Flow, until
 from tests.flow.test_lanes import _row
@@ -36,7 +39,7 @@ def test_workers_in_threads_share_without_taking_anything_twice(flow: Flow):
                     parcel = deliveries.ready(claim, now)
                     assert parcel is not None
                     sent.extend((name, item.id) for item in claim.items)
-                    assert deliveries.delivered(parcel, Delivered({}), now, now)
+                    assert deliveries.settle(deliveries.delivered(parcel, Delivered({}), now, now))
         except BaseException as error:
             trouble.append(error)
             raise
@@ -64,13 +67,13 @@ def test_a_worker_that_froze_past_its_lease_records_nothing_about_what_another_t
     (taken,) = flow.deliveries.claim(flow.clock.now(), "second", 1, ["chat"])
     assert taken.in_doubt
     now = flow.clock.now()
-    assert not flow.deliveries.delivered(parcel, Delivered({"number": 1}), now, now)
-    assert not flow.deliveries.put_off(parcel, Failure("503"), now, now)
-    assert not flow.deliveries.give_up(parcel, "no such channel", now, now)
+    assert not flow.deliveries.settle(flow.deliveries.delivered(parcel, Delivered({"number": 1}), now, now))
+    assert not flow.deliveries.settle(flow.deliveries.put_off(parcel, Failure("503"), now, now))
+    assert not flow.deliveries.settle(flow.deliveries.give_up(parcel, "no such channel", now, now))
     assert [row.state for row in flow.rows()] == ["sending"]
     again = flow.deliveries.ready(taken, now)
     assert again is not None
-    assert flow.deliveries.delivered(again, Delivered({"number": 2}), now, now)
+    assert flow.deliveries.settle(flow.deliveries.delivered(again, Delivered({"number": 2}), now, now))
     (record,) = flow.evidence("notice.delivered")
     assert record.before == {"worker": "frozen"}
     assert record.after is not None
@@ -88,13 +91,58 @@ def test_a_worker_that_froze_does_not_free_the_lane_that_another_holds_for_anoth
     (page,) = flow.deliveries.claim(flow.clock.now(), "second", 1, ["chat"])
     assert page.items[0].kind == "page"
     now = flow.clock.now()
-    assert flow.deliveries.delivered(parcel, Delivered({}), now, now), (
+    assert flow.deliveries.settle(flow.deliveries.delivered(parcel, Delivered({}), now, now)), (
         "it did arrive, and nobody else took it"
     )
     assert not flow.deliveries.claim(now, "third", 1, ["chat"])
     taken = flow.deliveries.ready(page, now)
     assert taken is not None
-    assert flow.deliveries.delivered(taken, Delivered({}), now, now)
+    assert flow.deliveries.settle(flow.deliveries.delivered(taken, Delivered({}), now, now))
+
+
+def test_what_is_recorded_together_stands_and_falls_by_itself(flow: Flow):
+    _fill(flow, messages=3, lanes=3)
+    (late,) = flow.deliveries.claim(flow.clock.now(), "frozen", 1, ["chat"])
+    parcels = [flow.deliveries.ready(late, flow.clock.now())]
+    flow.clock.move(LEASE)
+    now = flow.clock.now()
+    (taken,) = flow.deliveries.claim(now, "second", 1, ["chat"])
+    parcels += [flow.deliveries.ready(each, now) for each in flow.deliveries.claim(now, "first", 2, ["chat"])]
+    settlements = [flow.deliveries.delivered(each, Delivered({}), now, now) for each in parcels if each]
+
+    def fails(records: Records) -> None:
+        raise KeyError("a fault of ours")
+
+    settlements[1] = replace(settlements[1], remember=fails)
+    commits: list[object] = []
+    event.listen(flow.database.engine, "commit", commits.append)
+    too_late, faulty, good = flow.deliveries.settle_all(settlements)
+    assert (too_late, type(faulty), good) == (False, KeyError, True)
+    assert len(commits) == 1
+    assert [row.state for row in flow.rows()] == ["sending", "sending", "sent"]
+    assert [each.after["notice"] for each in flow.evidence("notice.delivered") if each.after] == [3]
+    assert taken.items[0].id == 1
+
+
+async def test_what_arrives_while_the_store_is_busy_is_recorded_in_one_go(
+    quick_flow: Flow, monkeypatch: pytest.MonkeyPatch
+):
+    _fill(quick_flow, messages=12, lanes=12)
+    together: list[int] = []
+    is_busy, settle_all = threading.Event(), Deliveries.settle_all
+
+    def slow(self: Deliveries, settlements: Sequence[Settlement]) -> list[bool | Exception]:
+        together.append(len(settlements))
+        is_busy.wait(30)
+        return settle_all(self, settlements)
+
+    monkeypatch.setattr(Deliveries, "settle_all", slow)
+    assert await quick_flow.courier.turn() == 12
+    await until(lambda: len(quick_flow.chat.journal) == 12)
+    is_busy.set()
+    await until(lambda: not quick_flow.courier._flying())
+    assert {row.state for row in quick_flow.rows()} == {"sent"}
+    assert (len(together), sum(together)) == (2, 12)
 
 
 @pytest.mark.parametrize("moment", ["before it sent", "after it sent"])
