@@ -37,6 +37,7 @@ from handlers.changes.shared import (
     ChangeRef,
     Ends,
     Services,
+    clocks_to_read,
     done,
     find,
     move,
@@ -243,7 +244,7 @@ def created(desk: Desk, change: Change, requested: Record, step: Step) -> Outcom
         ],
         cards=(Card(subject=change.ref, room=change.room),),
         due=step.due,
-        follow=follow,
+        follow=(*clocks_to_read(desk, change), *follow),
     )
 
 
@@ -349,6 +350,7 @@ def rewrite(desk: Desk, change: Change, content: Content, action: str = "edited"
     told = {
         "ballot": change.ballot,
         "seal": change.seal,
+        "services": content["services"],
         "parts": [each.part for each in edits],
         "void": void,
         **_risk_told(change),

@@ -148,9 +148,21 @@ def record(
         action=action if "." in action else f"change.{action}",
         subject=change.ref,
         before=before,
-        after={"state": str(change.state), **(after or {})},
+        after={"state": str(change.state), **_promised(change), **(after or {})},
         words={name: text for name, text in (words or {}).items() if text},
     )
+
+
+def _promised(change: Change) -> dict[str, str | None]:
+    """By when it will be decided and reviewed: the promises that its clocks are read from."""
+    moments = {"decide_by": change.decide_by, "review_by": change.review_by}
+    return {name: moment.isoformat() if moment else None for name, moment in moments.items()}
+
+
+def clocks_to_read(desk: Desk, change: Change) -> tuple[str, ...]:
+    """What the desk says next where somebody was promised a decision or a review."""
+    owed = change.decide_by or change.review_by or desk.records.clocks.of(change.ref)
+    return (f"sla refresh {change.ref}",) if owed else ()
 
 
 def move(change: Change, desk: Desk, state: ChangeState | None = None) -> dict[str, Any]:
@@ -195,7 +207,7 @@ def done(
         cards=(Card(subject=change.ref, room=change.room),),
         due=due,
         undue=undue,
-        follow=follow,
+        follow=(*clocks_to_read(desk, change), *follow),
     )
 
 

@@ -28,7 +28,7 @@ from handlers.rules.sla_clock import (
     read,
     terms_of,
 )
-from handlers.rules.workflow import LIVE, OVER, UNFINISHED
+from handlers.rules.workflow import LIVE, OVER, UNFINISHED, ChangeState
 
 ROUND_THE_CLOCK = Calendar(key="always", name="round the clock", zone="UTC", always=True)
 """What a promise counts in that somebody made for a moment of their own choice."""
@@ -55,6 +55,7 @@ class Series:
     kept: frozenset[str]
     dropped: frozenset[str] = frozenset()
     why: str = "kept"
+    early: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ class Course:
     A promise is owed by the first of `owed_by` whom the evidence names (else by who holds the ticket), it is
     open in the states `open_in`, and kept by the command `keeps` (a button's label and the command). When it is
     broken the desk says `broken`.
+
+    Without an agreement (`by_agreement`) there are only its `series`, and nobody is reminded here.
     """
 
     asker: str
@@ -80,6 +83,7 @@ class Course:
     owed_by: Mapping[Promise, tuple[str, ...]] = field(default_factory=dict)
     keeps: Mapping[Promise, tuple[str, str]] = field(default_factory=dict)
     broken: Mapping[Promise, str] = field(default_factory=dict)
+    by_agreement: bool = True
 
     def states_of(self, promise: Promise) -> tuple[str, ...]:
         """The states of the ticket in which somebody still cares about this promise."""
@@ -138,6 +142,33 @@ COURSES: Mapping[str, Course] = {
             Promise.REVIEW: ("Review", "incident review"),
         },
         broken={Promise.UPDATE: "incident silence"},
+    ),
+    "change": Course(
+        asker="requester",
+        answers=frozenset(),
+        done=frozenset(),
+        ended=frozenset(),
+        open_in={None: (ChangeState.AWAITING_APPROVAL,), Promise.REVIEW: (ChangeState.COMPLETED,)},
+        series=(
+            Series(
+                Promise.APPROVE,
+                moment="decide_by",
+                by_agreement=False,
+                begins=frozenset(),
+                kept=frozenset({"approved", "rejected", "stage_approved", "glass_broken"}),
+                why="decided",
+                early=1,  # what is decided when the time is over was decided by nobody
+            ),
+            Series(
+                Promise.REVIEW,
+                moment="review_by",
+                by_agreement=False,
+                begins=frozenset(),
+                kept=frozenset({"reviewed"}),
+                why="reviewed",
+            ),
+        ),
+        by_agreement=False,
     ),
 }
 """By the first word of what happens to a ticket, as in `request.taken`."""
@@ -227,6 +258,9 @@ class _Reader:
         after = dict(record.after or {})
         was = dict(self._now_is)
         self._now_is.update(after)
+        if not course.by_agreement:
+            self._follow_moments(record, course, was)
+            return
         if not (self._now_is.get("agreement") and self._now_is.get("priority")):
             return
         if not self._open:
@@ -342,6 +376,19 @@ class _Reader:
 
     # Promises that are made again and again
 
+    def _follow_moments(self, record: Record, course: Course, was: Mapping[str, object]) -> None:
+        """Make, keep and drop the promises whose moments the records themselves name."""
+        verb, now = record.action.partition(".")[2], self._now_is
+        for series in course.series:
+            if verb in series.kept:
+                self._stop(series.promise, record, series.why)
+            if was.get(series.moment) == now.get(series.moment):
+                continue
+            if now.get(series.moment) is None:
+                self._cancel(series.promise, record, verb.replace("_", " "))
+            else:
+                self._renew(series, record, now)
+
     def _renew(self, series: Series, record: Record, after: Mapping[str, object]) -> None:
         """Make the promise anew; the one before keeps its clock under a number."""
         name = str(series.promise)
@@ -354,11 +401,13 @@ class _Reader:
         terms = self._terms(series.promise) if series.by_agreement else None
         moment = after.get(series.moment)
         if moment is not None:
-            within = int((datetime.fromisoformat(str(moment)) - record.at).total_seconds())
+            left = (datetime.fromisoformat(str(moment)) - record.at).total_seconds()
+            within = max(0, int(left) - series.early)
             terms = Terms(within, ROUND_THE_CLOCK, *((terms.warn_at,) if terms else ()))
         if terms is not None:
             own = moment is not None
-            self.promises[name] = facts = _Facts(series.promise, terms, self._goal(series.promise), own=own)
+            goal = self._goal(series.promise) if "agreement" in self._now_is else 100.0
+            self.promises[name] = facts = _Facts(series.promise, terms, goal, own=own)
             facts.tell(Started(record.at, record.seq, record.action.partition(".")[2].replace("_", " ")))
 
     def _cancel(self, promise: Promise, record: Record, why: str) -> None:

@@ -62,7 +62,9 @@ def promised(desk: Desk, ref: str, history: Sequence[Record]) -> Promised:
             course, noun = course or found, noun or record.action.partition(".")[0]
             known.update(record.after or {})
     if course is None:
-        raise NotFound(f"Nothing is promised on {ref}.", "Promises are made on requests and incidents.")
+        raise NotFound(
+            f"Nothing is promised on {ref}.", "Promises are made on requests, incidents and changes."
+        )
 
     def as_then(key: str, version: str) -> tuple[Agreement, Mapping[str, Calendar]]:
         terms = definitions.terms(desk, key, version)
@@ -71,8 +73,10 @@ def promised(desk: Desk, ref: str, history: Sequence[Record]) -> Promised:
     return Promised(ref, clocks_of(history, as_then, desk.now), history, known, course, noun)
 
 
-def agreement_of(desk: Desk, ticket: Promised) -> Agreement:
-    """The agreement that a ticket lives by."""
+def agreement_of(desk: Desk, ticket: Promised) -> Agreement | None:
+    """The agreement that a ticket lives by; None where its promises are made without one."""
+    if not ticket.course.by_agreement:
+        return None
     key, version = str(ticket.known["agreement"]), str(ticket.known["agreement_version"])
     return definitions.terms(desk, key, version).agreement
 
@@ -80,18 +84,20 @@ def agreement_of(desk: Desk, ticket: Promised) -> Agreement:
 def row_of(desk: Desk, ticket: Promised, clock: Clock, customer: str | None, excluded: bool) -> ClockRow:
     """A clock as lists and figures need it."""
     reading, known = clock.reading, ticket.known
+    service = ticket.text("service") or next(iter(_listed(known.get("services"))), "")
+    runs_it = desk.policy.services.get(service)
     ahead = [each.at for each in reading.warnings if each.at and each.standing is Standing.TO_COME]
     return ClockRow(
         subject=ticket.ref,
         promise=clock.name,
         kind=str(clock.promise),
-        agreement=str(known["agreement"]),
-        agreement_version=str(known["agreement_version"]),
-        service=str(known["service"]),
-        topic=str(known.get("offering") or known["service"]),
-        team=str(known["team"]),
+        agreement=ticket.text("agreement") or "",
+        agreement_version=ticket.text("agreement_version") or "",
+        service=service,
+        topic=ticket.text("offering") or service,
+        team=ticket.text("team") or (runs_it.team if runs_it else ""),
         customer=customer,
-        priority=str(known["priority"]),
+        priority=ticket.text("priority") or "",
         goal=clock.goal,
         state=str(reading.state),
         open=reading.state not in OVER,
@@ -107,6 +113,10 @@ def row_of(desk: Desk, ticket: Promised, clock: Clock, customer: str | None, exc
         stopped_at=reading.stopped_at,
         breached_at=reading.breached_at,
     )
+
+
+def _listed(value: object) -> Sequence[str]:
+    return [str(each) for each in value] if isinstance(value, list | tuple) else ()
 
 
 def _day(desk: Desk, reading: Reading) -> str | None:

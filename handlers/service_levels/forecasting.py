@@ -143,7 +143,7 @@ def spent_by_now(desk: Desk, row: ClockRow) -> int:
 
 
 def _calendar(desk: Desk, row: ClockRow) -> Calendar:
-    if row.kind == Promise.REVIEW:
+    if row.kind == Promise.REVIEW or not row.agreement:
         return ROUND_THE_CLOCK
     terms = definitions.terms(desk, row.agreement, row.agreement_version)
     known = terms_of(terms.agreement, Promise(row.kind), Priority(row.priority), terms.calendars)

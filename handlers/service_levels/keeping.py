@@ -93,7 +93,8 @@ def refreshed(desk: Desk, ref: str) -> Outcome:
 
 
 def _rows(desk: Desk, ticket: Promised) -> dict[str, ClockRow]:
-    customer = agreement_of(desk, ticket).customer
+    agreement = agreement_of(desk, ticket)
+    customer = agreement.customer if agreement else None
     # Only what was broken can have been left out, so hardly any ticket is asked about.
     broken = any(clock.reading.breaches for clock in ticket.clocks)
     agreed = {
@@ -214,6 +215,8 @@ def _was_told(history: Sequence[Record], clock: Clock, percent: int, moment: dat
 
 def _reminders(desk: Desk, ticket: Promised, clock: Clock, percent: int, moment: datetime) -> list[Notice]:
     agreement, ref, course = agreement_of(desk, ticket), ticket.ref, ticket.course
+    if agreement is None:
+        return []  # whose capability makes the promise reminds of it, too
     broken = percent == _BREACH
     tell = agreement.tell.breach if broken else agreement.tell.warning
     due = desk.at(clock.reading.due_at, relative=True)

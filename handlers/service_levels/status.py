@@ -141,7 +141,9 @@ def attainments(desk: Desk, figures: Sequence[Figure], earlier: Sequence[Figure]
 
 
 def agreement_name(desk: Desk, key: str) -> str:
-    """What an agreement is called now; its key, where there is none of that key any more."""
+    """What an agreement is called now; its key, where there is none of that key any more. Changes have none."""
+    if not key:
+        return "changes"
     known = desk.policy.agreements.get(key)
     return known.name if known else key
 

@@ -300,3 +300,37 @@ def test_a_forecast_of_nothing_or_of_the_past_is_met_with_help(quick_talk: Talk)
     assert quick_talk.say("manager", "sla forecast until:“2026-11-20 09:00”").tone is Tone.BAD
     assert quick_talk.say("staff", "sla forecast").tone is Tone.BAD
     assert quick_talk.say("manager", "sla forecast of:pigeons").tone is Tone.BAD
+
+
+# Changes ------------------------------------------------------------------------------------------
+
+
+def change(talk: Talk) -> None:
+    """A change that waits for its approvers."""
+    talk.say(
+        "agent", "change propose a new page service:help start:“sat 20:00” end:2h plan:p test:t backout:b"
+    )
+    talk.say("agent", "change assess CHG-1 reach:everybody tried:once undone:“at once”")
+    assert talk.say("agent", "change submit CHG-1").tone is Tone.GOOD
+
+
+def test_a_decision_on_a_change_is_a_promise_and_so_is_its_review(talk: Talk) -> None:
+    change(talk)
+    why = talk.say("manager", "sla why CHG-1")
+    assert why.more[0].title == "Approve: running"
+    talk.say("agent", "change edit CHG-1 plan:q")  # asked anew, promised anew
+    for person in ("manager", "owner"):
+        talk.say(person, "change approve CHG-1")
+    status = talk.say("manager", "sla status help")
+    assert rows(status)[0][:3] == ["approve", "1", "0"]
+    check_tallies(talk)
+
+
+def test_what_is_decided_by_nobody_was_not_decided_in_time(quick_talk: Talk) -> None:
+    change(quick_talk)
+    quick_talk.wait(days=20)
+    found = rows(quick_talk.say("manager", "sla breaches within:2026-11"))
+    assert [row[:2] for row in found] == [["CHG-1", "approve"]]
+    assert found[0][3] == "met late"
+    assert [each.action for each in quick_talk.evidence("CHG-1")].count("sla.breached") == 1
+    check_tallies(quick_talk)
