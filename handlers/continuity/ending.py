@@ -189,7 +189,7 @@ def abort(asked: Abort, desk: Desk) -> Outcome:
 
 @command("drill finding", params=Finding, evidences=("SCON SP 3.3",))
 def finding(asked: Finding, desk: Desk) -> Outcome:
-    """Note what a drill has found; it becomes an action with an owner and a day, and is chased until it is done."""
+    """Note what a drill has found; it becomes an action with an owner and a day, chased until it is done."""
     drill = find(desk, asked.drill, for_change=True)
     require_move(drill.ref, drill.state, "note a finding of")
     if desk.records.continuity.person(drill.number, desk.asker.key) is None:

@@ -45,7 +45,7 @@ class Invoke:
 
 @command("continuity invoke", params=Invoke, evidences=("SCON SP 2.1", "SCON SP 3.2"))
 def invoke(asked: Invoke, desk: Desk) -> Outcome:
-    """Work a plan in earnest: its steps go to their owners at once, and recovery is measured as in a drill."""
+    """Work a plan in earnest: its steps go to their owners, and recovery is measured as in a drill."""
     rules_of(desk)
     plan = find_plan(desk, asked.plan, for_change=True)
     _require_may(desk, plan)

@@ -68,7 +68,7 @@ class DeclareDisruption:
 
 @command("drill recovered", params=Confirm, evidences=("SCON SP 3.2", "MA SP 2.1"))
 def recovered(asked: Confirm, desk: Desk) -> Outcome:
-    """Confirm that a service is recovered by its criterion, and how new its data are; this stops its clock."""
+    """Confirm that a service is recovered by its criterion, and how new its data are; its clock stops."""
     drill = find(desk, asked.drill, for_change=True)
     require_move(drill.ref, drill.state, "confirm a recovery in")
     reading = measured(desk, drill)

@@ -93,7 +93,7 @@ def coverage(asked: Coverage, desk: Desk) -> Reply:
 
 @command("evidence gaps", params=Gaps)
 def list_gaps(asked: Gaps, desk: Desk) -> Reply:
-    """See which practices have no evidence although there was occasion, or only old one, and what would fill each."""
+    """See which practices have no evidence despite occasion, or only old one, and what would fill each."""
     area = _area(asked.area)
     report = report_on(desk, "year", asked.service)
     found = [each for each in gaps(report) if area is None or each.code.startswith(f"{area.code} ")]

@@ -49,7 +49,7 @@ class Likely:
 
 @command("sla forecast", params=Ask)
 def forecast(asked: Ask, desk: Desk) -> Reply:
-    """See which promises will likely be broken by a moment, from what is left and how long the like took before."""
+    """See which promises will likely be broken by a moment, from what is left and what the like took."""
     scope = scope_of(desk, asked.of)
     require_figures(desk, scope)
     until = asked.until or desk.now + _AHEAD

@@ -123,7 +123,7 @@ class Preview:
 
 @command("sla simulate", params=Simulate)
 def simulate(asked: Simulate, desk: Desk) -> Reply:
-    """See every moment that another version, calendar or holiday would move on open tickets, before and after."""
+    """See every moment that another version, calendar or holiday would move on open tickets."""
     scope = scope_of(desk, asked.of)
     require_figures(desk, scope)
     return _shown(desk, asked, scope, _preview(desk, asked, scope))
@@ -131,7 +131,7 @@ def simulate(asked: Simulate, desk: Desk) -> Reply:
 
 @command("sla migrate", params=Migrate, role=Role.MANAGER, evidences=("SD SP 1.2", "CM SP 2.2"))
 def migrate(asked: Migrate, desk: Desk) -> Outcome:
-    """Apply to open tickets exactly what a simulation showed; when something changed meanwhile, look again first."""
+    """Apply to open tickets exactly what a simulation showed; if something changed since, look again."""
     scope = scope_of(desk, asked.of)
     same = Simulate(asked.agreement, asked.version, asked.calendar, asked.closed, asked.of)
     preview = _preview(desk, same, scope)
