@@ -22,6 +22,7 @@ from config.policy import (
     ChangeStage,
     ContinuityRules,
     Criticality,
+    Digest,
     EvidenceRules,
     FieldKind,
     FormField,
@@ -69,6 +70,7 @@ def check(draft: Draft, report: Report, first_gap: waking.FirstGap | None) -> No
         ("freezes", draft.freezes, _check_freeze),
         ("plans", draft.plans, _check_plan),
         ("readiness", draft.readiness, _check_readiness),
+        ("digests", draft.digests, _check_digest),
     )
     if draft.changes is not None:
         _check_changes(draft.changes, look.within("changes"))
@@ -175,6 +177,18 @@ def _check_service(service: Service, look: Look) -> None:
         look.at("depends_on", index).known("services", name)
     look.at("depends_on").unlike(service.depends_on)
     look.at("escalation").known("escalations", service.escalation)
+    if service.availability is not None:
+        look.at("availability", "calendar").known("calendars", service.availability.calendar)
+
+
+def _check_digest(digest: Digest, look: Look) -> None:
+    look.at("zone").zone(digest.zone)
+    for index, who in enumerate(digest.to):
+        look.at("to", index).named(who)
+    look.at("to").unlike(digest.to)
+    customers = [each.customer for each in look.draft.agreements.values() if each.customer]
+    if digest.of is not None and not look.faulty("services", "teams", "agreements"):
+        look.at("of").one_of(digest.of, [*look.draft.services, *look.draft.teams, *customers])
 
 
 def _check_calendar(calendar: Calendar, look: Look) -> None:

@@ -1,6 +1,6 @@
 """Reads the organisation's YAML files into one `Policy`, or tells everything that is wrong with them.
 
-A folder holds up to twenty-one files; only `organisation.yaml` must be there. In most of them a key names
+A folder holds up to twenty-two files; only `organisation.yaml` must be there. In most of them a key names
 a thing and its body says the rest; the key becomes the value's `key`. Every bad line of every file
 is reported together as `file:line: key: what is wrong; what to do`.
 """
@@ -27,6 +27,7 @@ from config.policy import (
     Calendar,
     ChangeRules,
     ContinuityRules,
+    Digest,
     Escalation,
     EvidenceRules,
     Freeze,
@@ -66,6 +67,7 @@ NAMED: Mapping[str, type] = {
     "freezes": Freeze,
     "plans": Plan,
     "readiness": Readiness,
+    "digests": Digest,
 }
 """The files in which a key names a thing, and what the body under it fills."""
 
@@ -155,6 +157,7 @@ def load(folder: Path, first_gap: FirstGap | None = None) -> Policy:
         continuity=wholes.get("continuity"),
         plans=things.get("plans", {}),
         readiness=things.get("readiness", {}),
+        digests=things.get("digests", {}),
         evidence=wholes.get("evidence"),
         retention=wholes.get("retention"),
     )
@@ -186,6 +189,7 @@ def load(folder: Path, first_gap: FirstGap | None = None) -> Policy:
         continuity=draft.continuity,
         plans=draft.plans,
         readiness=draft.readiness,
+        digests=draft.digests,
         evidence=draft.evidence or EvidenceRules(),
         retention=draft.retention or Retention(),
     )

@@ -20,6 +20,7 @@ from config.policy import (
     Calendar,
     ChangeRules,
     ContinuityRules,
+    Digest,
     Escalation,
     EvidenceRules,
     Freeze,
@@ -87,6 +88,7 @@ class Draft:
     continuity: ContinuityRules | None
     plans: Mapping[str, Plan]
     readiness: Mapping[str, Readiness]
+    digests: Mapping[str, Digest]
     evidence: EvidenceRules | None
     retention: Retention | None
 

@@ -323,13 +323,17 @@ class Person:
 
 @dataclass(frozen=True)
 class Team:
-    """People who do one kind of work together, and the room where their work shows."""
+    """People who do one kind of work together, and the room where their work shows.
+
+    `load` is how many open tickets one of them can have in hand before managers are warned.
+    """
 
     key: Key
     name: Label
     members: Annotated[Keys, Field(min_length=1)]
     room: Key
     lead: Key | None = None
+    load: Annotated[int, Field(ge=1, le=10_000)] | None = None
 
 
 @dataclass(frozen=True)
@@ -339,6 +343,24 @@ class Room:
     key: Key
     name: Label
     places: Mapping[Key, str] = field(default_factory=dict)
+
+
+def _grave() -> tuple[Severity, ...]:
+    return Severity.SEV1, Severity.SEV2
+
+
+@dataclass(frozen=True)
+class Availability:
+    """What share of a calendar's open time a service shall be there, in per cent of each month.
+
+    It is not there while an incident of one of these severities is open, from its report until it is resolved.
+    """
+
+    calendar: Key
+    goal: Annotated[float, Field(gt=0, le=100)] = 99.5
+    down: Annotated[tuple[Severity, ...], BeforeValidator(_one_or_many), Field(min_length=1)] = field(
+        default_factory=_grave
+    )
 
 
 @dataclass(frozen=True)
@@ -352,6 +374,7 @@ class Service:
     description: Prose = ""
     depends_on: Keys = ()
     escalation: Key | None = None
+    availability: Availability | None = None
 
 
 @dataclass(frozen=True)
@@ -925,6 +948,24 @@ class Offering:
 
 
 @dataclass(frozen=True)
+class Digest:
+    """What managers are told of their figures, on which `days` at what time of day in `zone`, and to whom.
+
+    `to` names people and teams as `@team`; `of` a service, a team or a customer (everything, where none is named);
+    `within` is the period that it looks back upon, as `sla status` reads it.
+    """
+
+    key: Key
+    name: Label
+    to: Annotated[Names, Field(min_length=1)]
+    days: Annotated[tuple[Weekday, ...], BeforeValidator(_one_or_many), Field(min_length=1)]
+    at: ClockTime
+    zone: str
+    of: Label | None = None
+    within: Annotated[str, Field(min_length=1, max_length=20)] = "last-week"
+
+
+@dataclass(frozen=True)
 class Access:
     """Who has which role, by person key, `@team`, `discord:ROLE-ID` or `slack:GROUP-ID`.
 
@@ -974,6 +1015,7 @@ class Policy:
     continuity: ContinuityRules | None = None
     plans: Mapping[str, Plan] = field(default_factory=dict)
     readiness: Mapping[str, Readiness] = field(default_factory=dict)
+    digests: Mapping[str, Digest] = field(default_factory=dict)
     evidence: EvidenceRules = field(default_factory=EvidenceRules)
     retention: Retention = field(default_factory=Retention)
     version: str = ""

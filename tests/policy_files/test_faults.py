@@ -119,7 +119,7 @@ def test_problems_of_several_files_are_told_together_in_the_order_of_files_and_l
         "people.yaml:5: bob.name: is missing; add it",
         "people.yaml:6: bob.nam: is not known here; did you mean 'name'?",
         "rooms.yaml:5: hall.places: is not a mapping; write its keys below it, each with a colon",
-        "teams.yaml:5: help.colour: is not known here; known are name, members, room, lead",
+        "teams.yaml:5: help.colour: is not known here; known are name, members, room, lead, load",
     ]
 
 
