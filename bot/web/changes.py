@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -217,30 +217,37 @@ def weeks_of(
     entries: dict[date, list[_Entry]] = {}
     for each in planned:
         start, end = each.starts_at.astimezone(zone), each.ends_at.astimezone(zone)
-        until = f"{end:%H:%M}" if start.date() == end.date() else f"{end:%d.%m. %H:%M}"
-        entry = _Entry(
-            span=f"{start:%H:%M}–{until}",
-            ref=each.ref,
-            title=each.title,
-            services=", ".join(names.get(key, key) for key in each.services),
-            who=people.get(each.implementer, each.implementer),
-            state=each.result or each.state,
-        )
-        entries.setdefault(max(start.date(), first), []).append(entry)
+        services = ", ".join(names.get(key, key) for key in each.services)
+        who = people.get(each.implementer, each.implementer)
+        for day in _days_of(start, end, first, days):
+            span = f"{_on(start, day)}–{_on(end, day)}"
+            entry = _Entry(span, each.ref, each.title, services, who, each.result or each.state)
+            entries.setdefault(day, []).append(entry)
     holds: dict[date, list[str]] = {}
-    for span in frozen:
-        start, end = span.start.astimezone(zone), span.end.astimezone(zone)
-        day = max(start.date(), first)
-        while (
-            day <= end.date()
-            and datetime.combine(day, time(), zone) < end
-            and day < first + timedelta(days=days)
-        ):
-            holds.setdefault(day, []).append(_frozen_words(span, start, end, day, names))
-            day += timedelta(days=1)
+    for freeze in frozen:
+        start, end = freeze.start.astimezone(zone), freeze.end.astimezone(zone)
+        for day in _days_of(start, end, first, days):
+            holds.setdefault(day, []).append(_frozen_words(freeze, start, end, day, names))
     every = [first + timedelta(days=number) for number in range(days)]
     drawn = [_Day(day, show_day(day), entries.get(day, ()), holds.get(day, ())) for day in every]
     return [drawn[begins : begins + 7] for begins in range(0, len(drawn), 7)]
+
+
+def _days_of(start: datetime, end: datetime, first: date, days: int) -> Iterator[date]:
+    """The days that are shown and on which something takes place, of `[start, end)` on the page's clock."""
+    day = max(start.date(), first)
+    last = min(
+        end.date() if end.time() > time() else end.date() - timedelta(days=1),
+        first + timedelta(days=days - 1),
+    )
+    while day <= last:
+        yield day
+        day += timedelta(days=1)
+
+
+def _on(moment: datetime, day: date) -> str:
+    """A moment as it is written on a day."""
+    return f"{moment:%H:%M}" if moment.date() == day else f"{moment:%d.%m. %H:%M}"
 
 
 def _frozen_words(span: Frozen, start: datetime, end: datetime, day: date, names: Mapping[str, str]) -> str:

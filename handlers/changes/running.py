@@ -129,7 +129,8 @@ def _require_agreed_by_others(desk: Desk, change: Change) -> None:
 def complete(asked: Complete, desk: Desk) -> Outcome:
     """Say that a change is made, how it went, and what the test showed."""
     change = to_make(desk, asked.change, "complete")
-    return _end(desk, change, asked.result, asked.how, "implemented", "is made")
+    said = f"is made: {asked.result.replace('-', ' ')}"
+    return _end(desk, change, asked.result, asked.how, "implemented", said)
 
 
 @command("change rollback", params=RollBack, evidences=("CM SP 2.2",))
@@ -157,7 +158,7 @@ def _end(desk: Desk, change: Change, result: str, how: str, action: str, said: s
         "review_by": change.review_by.isoformat() if change.review_by else None,
     }
     ended = record(change, action, before, told, {"how": how})
-    title = f"{change.ref} {said}: {result.replace('-', ' ')}"
+    title = f"{change.ref} {said}"
     details = facts(
         ("Took", f"{_length(actual)} of {_length(planned)}"),
         ("Over its window", _length(late) if late else None),

@@ -202,7 +202,7 @@ def refused_for(
     else:
         text = ("If it may be accepted, say so and why.",)
     label = f"{verb.capitalize()} it anyway"
-    title = f"{change.ref}: {in_words(found)}"
+    title = f"{change.ref} has {in_words(found)}"
     return refusal(desk, change, title, found, free=free, length=length, text=text, anyway=(label, line))
 
 

@@ -575,7 +575,7 @@ def test_every_conflict_is_listed_and_accepted_only_as_it_was_shown(talk: Talk) 
     scheduled(talk, who="backup", service="accounts")
     ref = approved(talk, service="mail")
     asked = talk.say("oncall", f"change schedule {ref}")
-    assert asked.title == f"{ref}: 1 conflict: CHG-1"
+    assert asked.title == f"{ref} has 1 conflict: CHG-1"
     assert [row[:3] for row in rows(asked)] == [["another change", "CHG-1: a larger store", "Accounts"]]
     assert flat(asked.text).startswith(
         "If it may be accepted, say so and why. The next free window begins 2026-11-24 22:00"
@@ -759,7 +759,7 @@ def test_a_change_that_takes_longer_is_asked_after_and_holds_its_services(talk: 
     assert talk.told("@oncall").count(f"{ref} should be done: a larger store") == 3
     other = approved(talk, who="agent", service="mail", when="start:“in 10m” end:3h")
     asked = talk.say("agent", f"change schedule {other}")
-    assert asked.title == f"{other}: 1 conflict: {ref}"
+    assert asked.title == f"{other} has 1 conflict: {ref}"
     ended = talk.say("oncall", f"change complete {ref} with-issues slow disks")
     overrun = next(each for each in talk.evidence(ref) if each.action == "change.implemented").after or {}
     assert (overrun["overrun"], ended.tone) == (9000, Tone.GOOD)

@@ -270,6 +270,7 @@ async def test_the_page_shows_changes_and_freezes_by_day(talk: Talk, web: httpx.
         in shown
     )
     assert "23:00–26.11. 01:00" in shown
+    assert "25.11. 23:00–01:00" in shown, "on the next day, too"
     assert "Frozen: Closing of the month from 12:00 to 20:00 (Accounts)" in shown
     assert "Frozen: Year&#39;s end from 18:00 (all services)" in shown
     assert shown.count("Frozen: Year&#39;s end") == 3, "each day of it"
