@@ -111,6 +111,8 @@ def _run(*, web: bool, work: bool, migrate_first: bool = False) -> None:
     with _house(migrated=not migrate_first) as house:
         if migrate_first:
             house.migrate()
+        if house.fact("example-history"):
+            _err.print("This store holds example history: nothing of it ever happened.", style="yellow")
 
         def ready(port: int) -> None:
             if web and "console" in house.platforms:
@@ -193,6 +195,35 @@ def rehearse(
     typer.echo(transcript.as_json() if as_json else transcript.as_text())
     if transcript.failures:
         raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    tickets: Annotated[int, typer.Option(min=1, max=200_000, help="How many tickets in the year")] = 2000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same history")] = 1,
+) -> None:
+    """Fill an empty store with a year of example history, made by playing it through the desk itself."""
+    from bot.demo import NotEmpty, play
+
+    with _house(migrated=False) as house:
+        house.migrate()
+        with _err.status("A year goes by") as status:
+            try:
+                played = play(
+                    house.database,
+                    house.policy(),
+                    house.clock.now(),
+                    tickets,
+                    seed,
+                    tell=lambda day, begun: status.update(f"{day:%d %b %Y}: {begun} tickets"),
+                )
+            except NotEmpty as error:
+                _fail(str(error))
+                return
+        _tell(
+            f"{played.tickets} tickets and {played.records} records in {played.seconds:.0f} s. "
+            "This store holds example history, and its ledger says so in the first record."
+        )
 
 
 @app.command()

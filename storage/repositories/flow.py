@@ -78,6 +78,15 @@ _UNTRIED = Prepared(
     )
     .limit(1)
 )
+_FIRST_DUE = Prepared(
+    select(*(_due.c[name] for name in ("id", "key", "subject", "at", "line", "fence", "attempts")))
+    .where(_due.c.open, _due.c.rank == bindparam("of"))
+    .order_by(_due.c.at, _due.c.id)
+    .limit(1)
+)
+_DONE = Prepared(
+    update(_due).where(_due.c.id == bindparam("which"), _due.c.fence == bindparam("seen")).values(open=False)
+)
 _definition = Definition.metadata.tables["definition"]
 _KEEP = Prepared(insert(_definition))
 _KNOWN = Prepared(
@@ -169,6 +178,20 @@ class Dues:
             )
             for row in found
         ]
+
+    def first(self) -> DueItem | None:
+        """The open moment that comes first, for whoever is alone with the store; `done` closes it."""
+        rows = [row for rank in _RANKS if (row := _FIRST_DUE.first(self._session, of=rank))]
+        if not rows:
+            return None
+        number, key, subject, at, line, fence, attempts = min(rows, key=lambda row: row[3])
+        return DueItem(
+            id=number, key=key, subject=subject, at=at, line=line, fence=fence, attempts=attempts + 1
+        )
+
+    def done(self, item: DueItem) -> None:
+        """Close what `first` gave, unless it was set anew meanwhile."""
+        _DONE.run(self._session, which=item.id, seen=item.fence)
 
     def finish(self, item: DueItem) -> bool:
         """Close a moment; False when it was set anew, cancelled or taken by another worker meanwhile."""

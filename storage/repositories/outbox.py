@@ -313,6 +313,15 @@ class Outbox:
         lost = _outbox.c.subject == subject, _outbox.c.state == "given up"
         return self._rows(select(OutboxRow).where(*lost).order_by(_outbox.c.id))
 
+    def set_aside(self, reason: str, now: datetime) -> int:
+        """Skip everything that waits, and say why; returns how many messages that were."""
+        gone = self._session.execute(
+            update(_outbox)
+            .where(_outbox.c.open)
+            .values(open=False, state="skipped", reason=reason, done_at=now, payload=null())
+        )
+        return int(gone.rowcount)  # type: ignore[attr-defined]  # a cursor result in practice
+
     def listed(self, states: Sequence[str], at_most: int = 100) -> Sequence[OutboxRow]:
         """Messages in some states, newest first."""
         wanted = select(OutboxRow).where(_outbox.c.state.in_(states))
