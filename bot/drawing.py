@@ -425,8 +425,8 @@ def _gantt(gantt: Gantt) -> Spec:
         data = {"values": [{"start": _ms(mark.at), "said": mark.label}]}
         rule = {"type": "rule", "color": INK, "strokeDash": [4, 3]}
         layers.append({"data": data, "mark": rule, "encoding": {"x": x}})
-        side = {"align": "right", "dx": -3} if late(_ms(mark.at)) else {"align": "left", "dx": 3}
-        name = {"type": "text", **side, "fontSize": 12, "fontWeight": "bold"}
+        beside = {"align": "right", "dx": -3} if late(_ms(mark.at)) else {"align": "left", "dx": 3}
+        name = {"type": "text", **beside, "fontSize": 12, "fontWeight": "bold"}
         below = {"value": {"expr": f"height + {14 + 16 * (n % 3)}"}}
         layers.append(
             {"data": data, "mark": name, "encoding": {"x": x, "y": below, "text": {"field": "said"}}}

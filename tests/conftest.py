@@ -5,5 +5,6 @@ pytest_plugins = [
     "tests.harness.browser",
     "tests.harness.console",
     "tests.harness.house",
+    "tests.harness.pages",
     "tests.harness.postgres",
 ]

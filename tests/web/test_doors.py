@@ -5,32 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from sqlalchemy import select
 from sqlmodel import SQLModel
-from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
-from bot.tokens import Tokens
-from bot.web.doors import SESSION_LIVES, Doors
-from bot.web.pages import Pages
-from handlers.messages import Reply, flat
+from bot.web.doors import SESSION_LIVES
 from tests.harness.house import Talk
-
-URL = "https://desk.example.org"
-TOKENS = Tokens(b"a made-up secret of forty characters ...")
-OWN = {"Origin": URL, "Sec-Fetch-Site": "same-origin"}
-
-
-def client(talk: Talk, url: str = URL) -> httpx.AsyncClient:
-    """A browser without a wire to the pages of a desk."""
-    talk.dispatcher._feed = lambda name: f"{url}/desk/{name}.{TOKENS.of(name)}"
-    pages = Pages(talk.dispatcher, Doors(talk.database, TOKENS, talk.clock.now, url), talk.clock.now)
-    transport = httpx.ASGITransport(app=Starlette(routes=pages.routes()))
-    return httpx.AsyncClient(transport=transport, base_url=url, headers=OWN)
+from tests.harness.pages import TOKENS, URL, client, link
 
 
 @pytest.fixture
@@ -39,16 +23,10 @@ async def web(quick_talk: Talk) -> AsyncIterator[httpx.AsyncClient]:
         yield found
 
 
-def link(talk: Talk, person: str = "staff") -> str:
-    """The path of a fresh link."""
-    reply: Reply = talk.say(person, "desk web")
-    return urlsplit(flat(reply.text).split()[0]).path
-
-
 async def test_a_link_lets_in_once_and_is_not_used_up_by_looking(
     quick_talk: Talk, web: httpx.AsyncClient
 ) -> None:
-    path = link(quick_talk)
+    path = link(quick_talk, "staff")
     for _ in range(2):  # chat programs look at links by themselves
         looked = await web.get(path)
         assert (looked.status_code, "Sign in" in looked.text) == (200, True)
@@ -70,13 +48,13 @@ async def test_a_link_lets_in_once_and_is_not_used_up_by_looking(
 
 async def test_a_link_pressed_twice_at_once_opens_one_session(talk: Talk) -> None:
     async with client(talk) as web:
-        path = link(talk)
+        path = link(talk, "staff")
         answers = [await web.post(path), await web.post(path)]
         assert [each.status_code for each in answers] == [303, 410]
 
 
 async def test_a_link_expires_and_so_does_a_session(quick_talk: Talk, web: httpx.AsyncClient) -> None:
-    path, late = link(quick_talk), link(quick_talk)
+    path, late = link(quick_talk, "staff"), link(quick_talk, "staff")
     await web.post(path)
     quick_talk.clock.set(quick_talk.clock.now() + timedelta(minutes=10))
     for answer in (await web.get(late), await web.post(late)):
@@ -90,7 +68,7 @@ async def test_a_link_expires_and_so_does_a_session(quick_talk: Talk, web: httpx
     lambda path: path.rpartition(".")[0], lambda path: "/desk/enter/" + "A" * 5000, lambda path: "/desk/enter/x.",
     lambda path: f"/desk/enter/e30.{TOKENS.of('enter/e30')}"])  # fmt: skip
 async def test_a_forged_link_opens_nothing(quick_talk: Talk, web: httpx.AsyncClient, forge) -> None:
-    path = forge(link(quick_talk))
+    path = forge(link(quick_talk, "staff"))
     for answer in (await web.get(path), await web.post(path)):
         assert (answer.status_code, "no link of this desk" in answer.text) == (404, True)
 
@@ -107,7 +85,7 @@ async def test_a_forged_link_opens_nothing(quick_talk: Talk, web: httpx.AsyncCli
 async def test_what_another_site_sends_is_refused_and_logged(
     quick_talk: Talk, web: httpx.AsyncClient, headers
 ) -> None:
-    path = link(quick_talk)
+    path = link(quick_talk, "staff")
     with capture_logs() as logs:
         refused = await web.post(path, headers=headers)
     assert (refused.status_code, "another site" in refused.text) == (403, True)
@@ -118,7 +96,7 @@ async def test_what_another_site_sends_is_refused_and_logged(
 
 
 async def test_signing_out_needs_the_forms_own_token(quick_talk: Talk, web: httpx.AsyncClient) -> None:
-    await web.post(link(quick_talk))
+    await web.post(link(quick_talk, "staff"))
     page = (await web.get("/desk")).text
     token = page.partition('name="token" value="')[2].partition('"')[0]
     for wrong in ("", "x" * 32, "x" * 5000):
@@ -130,7 +108,7 @@ async def test_signing_out_needs_the_forms_own_token(quick_talk: Talk, web: http
 
 
 async def test_nothing_in_the_store_opens_anything(quick_talk: Talk, web: httpx.AsyncClient) -> None:
-    path = link(quick_talk)
+    path = link(quick_talk, "staff")
     await web.post(path)
     session = next(iter(web.cookies.values()))
     with quick_talk.database.reading() as store:
@@ -151,14 +129,14 @@ async def test_roles_are_read_when_a_page_is(quick_talk: Talk, web: httpx.AsyncC
 async def test_a_plain_http_desk_has_a_plain_cookie(quick_talk: Talk) -> None:
     async with client(quick_talk, "http://127.0.0.1:8080") as web:
         web.headers["Origin"] = "http://127.0.0.1:8080"
-        cookie = (await web.post(link(quick_talk))).headers["set-cookie"]
+        cookie = (await web.post(link(quick_talk, "staff"))).headers["set-cookie"]
         assert cookie.startswith("desk=")
         assert "Secure" not in cookie
 
 
 async def test_pages_run_no_script_and_are_kept_by_nobody(quick_talk: Talk) -> None:
     async with client(quick_talk) as web:
-        for path in ("/desk", link(quick_talk), "/desk/enter/x"):
+        for path in ("/desk", link(quick_talk, "staff"), "/desk/enter/x"):
             headers = (await web.get(path)).headers
             assert "default-src 'none'" in headers["content-security-policy"]
             assert "script" not in headers["content-security-policy"]

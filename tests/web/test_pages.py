@@ -1,0 +1,255 @@
+"""Do the pages show what chat shows, to those who may see it, whatever stands in the address or the store?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from io import BytesIO
+
+import httpx
+import pypdfium2
+import pytest
+from hypothesis import given, settings
+from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
+
+from bot import drawing
+from bot.printing import drill_pdf
+from bot.web.pages import PAGES
+from bot.web.special import facts_of, length
+from handlers.continuity.report import DrillReport, report_of
+from handlers.messages import Chart
+from storage.unit_of_work import Records
+from tests.harness.drawings import HOSTILE, TREND, charts, gantt, minutes
+from tests.harness.house import Talk
+from tests.harness.pages import client, link
+
+EVERY = [page.path for page in PAGES] + ["/desk/calendar", "/desk/continuity", "/desk/evidence"]
+
+
+@asynccontextmanager
+async def entered(talk: Talk, person: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser in which somebody has signed in."""
+    async with client(talk) as web:
+        assert (await web.post(link(talk, person))).status_code == 303
+        yield web
+
+
+@pytest.fixture
+async def staff(quick_talk: Talk) -> AsyncIterator[httpx.AsyncClient]:
+    async with entered(quick_talk, "staff") as web:
+        yield web
+
+
+@pytest.fixture
+async def manager(quick_talk: Talk) -> AsyncIterator[httpx.AsyncClient]:
+    async with entered(quick_talk, "manager") as web:
+        yield web
+
+
+@pytest.mark.parametrize("path", EVERY)
+async def test_an_empty_desk_has_helpful_pages(manager: httpx.AsyncClient, path: str) -> None:
+    page = await manager.get(path)
+    assert page.status_code == 200
+    assert "went wrong" not in page.text
+    assert page.text.count("<h1") == 1
+
+
+async def test_a_ticket_shows_its_story_and_how_its_time_was_counted(
+    quick_talk: Talk, staff: httpx.AsyncClient
+) -> None:
+    quick_talk.say("staff", "request new question question:“Where is the price list?”")
+    quick_talk.say("agent", "request take REQ-1")
+    page = (await staff.get("/desk/tickets/req-1")).text
+    for word in ("Where is the price list?", "Alex Agent", "request.taken", "counted"):
+        assert word in page
+    assert '<a href="/desk/tickets/REQ-1">REQ-1</a>' in (await staff.get("/desk/queue")).text
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "word"),
+    [
+        ("/desk/tickets/REQ-99", 404, "REQ-99"),
+        ("/desk/tickets/nonsense", 404, "REQ-7"),
+        ("/desk/tickets/XYZ-1", 404, "REQ-7"),
+        ("/desk/drills/DRL-99", 404, "DRL-99"),
+        ("/desk/drills/REQ-1", 404, "DRL-1"),
+        ("/desk/drills/DRL-99/report.pdf", 404, "DRL-99"),
+        ("/desk/drills/DRL-99/gantt.svg", 404, "DRL-99"),
+        ("/desk/say?line=request+new+laptop", 403, "said in chat"),
+        ("/desk/say?line=privacy+erase+%40staff", 403, "said in chat"),
+        ("/desk/say?line=sla+refresh+REQ-1", 403, "said in chat"),
+        ("/desk/say?line=no+such+thing", 404, "I do not know"),
+        ("/desk/say?line=" + "x" * 9000, 404, "I do not know"),
+        ("/desk/say", 200, "What I can do for you"),
+        ("/desk/say?line=request+show", 400, "details"),
+        ("/desk/evidence?within=2999-01", 400, "2999"),
+    ],
+)
+async def test_what_does_not_exist_is_a_helpful_page(
+    manager: httpx.AsyncClient, path: str, status: int, word: str
+) -> None:
+    page = await manager.get(path)
+    assert page.status_code == status, page.text
+    assert word in page.text
+    assert 'aria-label="Pages"' in page.text, "the way on is on the page"
+
+
+@pytest.mark.parametrize("odd", ["nothing", "2999-01", "2026-13", "%00", "%27%22%3E%3Cscript%3E", "x" * 3000])
+async def test_whatever_is_asked_for_a_page_is_shown(manager: httpx.AsyncClient, odd: str) -> None:
+    for path in ("queue?show={0}&noun={0}&words={0}", "rota?rota={0}", "promises?of={0}&within={0}",
+                 "calendar?from={0}&service={0}", "evidence?service={0}"):  # fmt: skip
+        page = await manager.get("/desk/" + path.format(odd))
+        assert page.status_code == 200, path
+        assert "<script" not in page.text
+
+
+async def test_pages_show_nobody_what_chat_would_not(
+    quick_talk: Talk, staff: httpx.AsyncClient, manager: httpx.AsyncClient
+) -> None:
+    for path in ("/desk/continuity", "/desk/evidence"):
+        assert (await staff.get(path)).status_code == 403
+        assert (await manager.get(path)).status_code == 200
+    quick_talk.say("oncall", "continuity impact mail down_1h:minor down_4h:serious lost_15m:minor")
+    said = quick_talk.say("staff", "sla status service-desk").title
+    assert said in (await staff.get("/desk/say?line=sla+status+service-desk")).text
+    menu = (await staff.get("/desk")).text
+    assert "Continuity</a>" not in menu
+    assert "Queue</a>" in menu
+
+
+async def test_what_people_wrote_does_nothing(quick_talk: Talk, staff: httpx.AsyncClient) -> None:
+    quick_talk.say("staff", "request new question", question=HOSTILE)
+    quick_talk.say(
+        "staff", "incident declare", title=HOSTILE[:80], service="mail", impact="low", urgency="low"
+    )
+    for path in ("/desk", "/desk/queue", "/desk/tickets/REQ-1", "/desk/tickets/INC-1"):
+        page = (await staff.get(path)).text
+        assert "<script" not in page
+        assert "&lt;script&gt;" in page or path == "/desk"
+
+
+async def test_a_store_that_does_not_answer_and_a_fault_are_told_calmly(
+    quick_talk: Talk, staff: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(quick_talk.dispatcher, "read", broken)
+    with capture_logs() as logs:
+        page = await staff.get("/desk")
+    assert (page.status_code, "secret detail" in page.text) == (500, False)
+    assert logs[0]["reference"] in page.text
+    monkeypatch.undo()
+
+    def away(*_: object) -> None:
+        raise OperationalError("select", {}, Exception("gone"))
+
+    monkeypatch.setattr(Records, "web", property(away))
+    page = await staff.get("/desk")
+    assert (page.status_code, page.headers["retry-after"]) == (503, "60")
+
+
+# A drill ----------------------------------------------------------------------------------------------
+
+
+async def test_a_drills_report_is_a_page_a_picture_and_a_pdf(after_drill: Talk) -> None:
+    async with entered(after_drill, "manager") as web:
+        page = (await web.get("/desk/drills/DRL-1")).text
+        for word in (
+            "Within its targets",
+            "the key to the vault is with one person",
+            "ACT-1",
+            "nobody is told",
+        ):
+            assert word in page
+        assert '<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img"' in page
+        picture = await web.get("/desk/drills/DRL-1/gantt.svg")
+        assert picture.headers["content-type"] == "image/svg+xml"
+        printed = await web.get("/desk/drills/DRL-1/report.pdf")
+        assert printed.headers["content-type"] == "application/pdf"
+        text = words_of(printed.content)
+        for word in ("The mail store is lost", "within its targets", "Planned against actual", "ACT-1"):
+            assert word in text
+        heat = (await web.get("/desk/continuity")).text
+        assert '<a href="/desk/tickets/DRL-1">' in heat
+        assert "/desk/drills/DRL-1" in (await web.get("/desk/tickets/DRL-1")).text
+
+
+def words_of(pdf: bytes) -> str:
+    """All that stands in a PDF, as text."""
+    document = pypdfium2.PdfDocument(BytesIO(pdf))
+    try:
+        pages = [page.get_textpage().get_text_bounded() for page in document]
+    finally:
+        document.close()
+    return " ".join(" ".join(pages).split())
+
+
+def test_hostile_words_are_set_as_they_were_written(after_drill: Talk) -> None:
+    hostile = '#panic("x") *bold* $x$ #read("/etc/passwd") <script>alert(1)</script> @ref \\ [ ] { } \u202e'
+    with after_drill.database.reading() as session:
+        report = report_of(after_drill.policy, Records(session), "DRL-1", after_drill.clock.now())
+    steps = tuple(replace(each, title=hostile, note=hostile) for each in report.steps)
+    odd: DrillReport = replace(report, title=hostile, scenario=hostile, steps=steps)
+    printed = drill_pdf(
+        odd, hostile, "Europe/Berlin", facts_of(odd, "UTC", odd.as_of), "full", "over", length
+    )
+    text = words_of(printed)
+    assert '#panic("x") *bold* $x$' in text
+    assert '#read("/etc/passwd")' in text
+    assert "root:" not in text
+
+
+# Pictures ---------------------------------------------------------------------------------------------
+
+
+def test_a_picture_takes_the_pages_colours_and_says_what_it_shows() -> None:
+    drawn = drawing.svg(TREND)
+    assert "var(--series-1)" in drawn
+    assert "var(--ink)" in drawn
+    assert "#0072b2" not in drawn
+    assert 'aria-label="Attainment of resolve by month. counted: 97 % (Jun) to 99.2 % (Nov)' in drawn
+    assert " style=" not in drawn, "the policy of the pages allows no style in them"
+    assert "http" not in drawn.removeprefix('<svg xmlns="http://www.w3.org/2000/svg"')
+
+
+def test_names_in_a_picture_are_literals_whatever_they_are() -> None:
+    names = (HOSTILE, "'+alert(1)+'", "\\']", "同じ 🎫", "", "x" * 300)
+    chart = TREND.model_copy(update={"categories": names, "title": HOSTILE})
+    drawn = drawing.svg(chart)
+    assert "<script" not in drawn
+    assert "&lt;script&gt;" in drawn
+    odd = gantt(6, 2).model_copy(
+        update={"bars": tuple(each.model_copy(update={"label": HOSTILE}) for each in gantt(6, 2).bars)}
+    )
+    assert "<script" not in drawing.svg(odd)
+
+
+@given(charts())
+@settings(max_examples=4, deadline=None)
+def test_any_chart_can_be_drawn(chart: Chart) -> None:
+    assert drawing.svg(chart).endswith("</svg>")
+
+
+def test_a_time_line_of_two_hundred_steps_is_small_and_signs_what_failed() -> None:
+    drawn = drawing.svg(gantt(200, 10))
+    assert len(drawn) < 60_000
+    assert drawn.count("×") == 200 // 7
+    alone = drawing.svg(gantt(14, 2))
+    assert alone.count(">failed<") == 2
+
+
+def test_the_same_picture_is_the_same_in_every_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = json.dumps(drawing.spec(gantt(6, 2)))
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    assert json.dumps(drawing.spec(gantt(6, 2))) == spec
+    assert str(int(minutes(0, 0)[0].timestamp() * 1000)) in spec
+
+
+def test_lengths_are_told_to_the_minute() -> None:
+    told = [length(timedelta(seconds=each)) for each in (0, 29, 90, 3600, 90_000)]
+    assert (told[0], told[3], length(None)) == ("0 min", "1h", "–")
