@@ -187,7 +187,8 @@ class House:
             return f"{self.settings.url}/desk/{name}.{self.tokens.of(name)}"
         if name == PAGE:
             return f"{self.settings.url}/changes/calendar?token={self.tokens.of(PAGE)}"
-        return f"{self.settings.url}/feeds/{name}.ics?token={self.tokens.of(f'feed/{name}')}"
+        place = name.partition("#")[0]  # what follows tells one address of a feed from the one before
+        return f"{self.settings.url}/feeds/{place}.ics?token={self.tokens.of(f'feed/{name}')}"
 
     @cached_property
     def adapters(self) -> Mapping[str, Adapter]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from config.vocabulary import practices
-from handlers import actions, alerts, guide, people, services
+from handlers import actions, alerts, guide, people, services, tokens
 from handlers.changes import approvals as change_approvals
 from handlers.changes import (
     deciding,
@@ -28,13 +28,24 @@ from handlers.evidence import ledger
 from handlers.incidents import climbing, ending, links, repair, response, roles
 from handlers.incidents import intake as incident_intake
 from handlers.incidents import views as incident_views
-from handlers.oncall import handover, overrides, swaps, waking
+from handlers.oncall import feeds, handover, overrides, swaps, waking
 from handlers.oncall import views as oncall_views
 from handlers.problems import known_errors
 from handlers.problems import views as problem_views
 from handlers.problems import work as problem_work
 from handlers.requests import approvals, intake, views, work
-from handlers.service_levels import breaches, excluding, forecasting, keeping, simulating, status, why
+from handlers.service_levels import (
+    agreements,
+    breaches,
+    digest,
+    excluding,
+    forecasting,
+    keeping,
+    simulating,
+    status,
+    why,
+)
+from handlers.service_levels import services as service_figures
 
 CAPABILITIES = (
     *(guide, people, services),
@@ -56,9 +67,11 @@ CAPABILITIES = (
     *(impact, plans, preparing, drill_scheduling, drill_running, measuring, drill_ending),
     *(invoking, watching, drill_views),
     alerts,
-    *(oncall_views, overrides, swaps, handover, waking),
+    *(oncall_views, overrides, swaps, handover, waking, feeds),
     *(keeping, why, status, breaches, excluding, forecasting, simulating),
+    *(agreements, digest, service_figures),
     *(ledger, evidence_coverage),
+    tokens,
 )
 
 

@@ -29,7 +29,7 @@ from bot.tokens import Tokens
 from config.policy import Policy
 from handlers.changes.views import SHOWN
 from handlers.estates import estate_of, frozen_between
-from handlers.oncall.shared import covers
+from handlers.oncall.shared import covers, feed_name
 from handlers.rules.rotation import Cover
 from handlers.rules.windows import Frozen
 from handlers.rules.workflow import ChangeState
@@ -75,9 +75,9 @@ class Feeds:
         policy = self._policy()
         services = {"all": None, **policy.services}
         known = {"rota": policy.rotas, "person": policy.people, "changes": services}.get(kind, {})
-        if not self._tokens.fits(f"feed/{kind}/{name}", token) or name not in known:
-            return PlainTextResponse("There is no such calendar.\n", 404)
         try:
+            if name not in known or not self._opens(token, f"{kind}/{name}"):
+                return PlainTextResponse("There is no such calendar.\n", 404)
             body, revised_at = self._drawn(policy, kind, name)
         except StoreUnavailable:
             return PlainTextResponse("Try again in a minute.\n", 503, {"Retry-After": "60"})
@@ -93,6 +93,12 @@ class Feeds:
         if _is_unchanged(request, headers["ETag"], revised_at):
             return Response(status_code=304, headers=headers)
         return Response(body, headers=headers, media_type="text/calendar")
+
+    def _opens(self, token: str, name: str) -> bool:
+        """Whether a token is the present one of a feed."""
+        with self._database.reading() as session:
+            present = feed_name(Records(session), name)
+        return self._tokens.fits(f"feed/{present}", token)
 
     def _drawn(self, policy: Policy, kind: str, name: str) -> tuple[bytes, datetime | None]:
         """The calendar's text, and when anything of it was last revised, where that is known."""

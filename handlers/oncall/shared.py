@@ -117,6 +117,17 @@ def refs(incidents: Iterable[Incident]) -> str:
     return ", ".join(each.ref for each in incidents)
 
 
+def fact_of_feed(name: str) -> str:
+    """Where the store keeps how often the address of a feed, such as `person/oncall`, was renewed."""
+    return f"feed/{name}"
+
+
+def feed_name(records: Records, name: str) -> str:
+    """The name from which a feed's token is derived: with how often it was renewed, as in `person/oncall#2`."""
+    renewed = records.facts.get(fact_of_feed(name))
+    return f"{name}#{renewed}" if renewed else name
+
+
 def require_scheduler(desk: Desk, rota: Rota) -> None:
     """Raise NotAllowed unless the asker may say who is on call: who takes turns there, responders, managers, owners."""
     people = people_of(rota)

@@ -13,6 +13,7 @@ from handlers.declare import command
 from handlers.desk import Desk
 from handlers.errors import BadValue
 from handlers.messages import Button, Fact, FieldInput, Option, Reply, Table, Tone, Words, counted, facts
+from handlers.oncall.feeds import feed_facts
 from handlers.oncall.shared import (
     AHEAD,
     RotaKey,
@@ -166,15 +167,6 @@ def _notified(desk: Desk, name: str, at: datetime) -> tuple[Words, Words, Words]
     if name.startswith("#"):
         return ((f"the room {desk.policy.rooms[name[1:]].name}",), ("—",), ("—",))
     return ((desk.directory.who_is(name),), ("—",), ("—",))
-
-
-def feed_facts(desk: Desk, rota: str | None) -> tuple[Fact, ...]:
-    """The asker's own calendar feed, and that of a rota; they open without signing in, so only the asker sees them."""
-    mine = f"person/{desk.asker.key}" if desk.asker.key in desk.policy.people else None
-    return facts(
-        ("Your turns as a calendar", desk.feed(mine) if mine else None),
-        ("This rota as a calendar", desk.feed(f"rota/{rota}") if rota else None),
-    )
 
 
 # Turns --------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ from bot.logs import configure
 from bot.tokens import Tokens
 from bot.web.app import create
 from bot.web.feeds import Feeds
+from bot.wiring import build
+from config.settings import read_settings
 from handlers.messages import flat
 from storage.database import Database
 from tests.harness.house import MONDAY, Talk
@@ -226,6 +228,37 @@ async def test_who_has_left_has_no_calendar_any_more(web: httpx.AsyncClient, qui
     people = {key: each for key, each in quick_talk.policy.people.items() if key != "oncall"}
     quick_talk.policy = replace(quick_talk.policy, people=people, version="one left")
     assert (await web.get(address(PERSON))).status_code == 404
+
+
+async def test_a_feed_that_is_renewed_has_one_address_and_the_others_keep_theirs(
+    quick_talk: Talk,
+) -> None:
+    house = build(read_settings(), quick_talk.clock)
+    house.__dict__["tokens"] = TOKENS
+    quick_talk.dispatcher._feed = house.feed
+
+    def told(line: str, person: str = "oncall") -> dict[str, str]:
+        reply = quick_talk.say(person, line)
+        assert reply.private
+        return {each.label: flat(each.value) for each in reply.facts if "calendar" in each.label}
+
+    own, rota = "Your turns as a calendar", "This rota as a calendar"
+    first = told("oncall rota platform")
+    async with client(quick_talk) as web:
+
+        async def opens(*addresses: str) -> list[int]:
+            return [(await web.get(each)).status_code for each in addresses]
+
+        once = told("oncall renew-feed")
+        twice = told("oncall renew-feed")
+        assert len({first[own], once[own], twice[own]}) == 3
+        assert await opens(first[own], once[own], twice[own], first[rota]) == [404, 404, 200, 200]
+        assert told("oncall rota platform") == {own: twice[own], rota: first[rota]}
+        assert quick_talk.say("staff", "oncall renew-feed platform").title.startswith("You cannot change")
+        newer = told("oncall renew-feed platform")
+        assert await opens(first[rota], newer[rota], twice[own]) == [404, 200, 200]
+        assert told("oncall rota platform", "manager")[rota] == newer[rota], "others are told the new one"
+    assert [each.action for each in quick_talk.evidence("person:oncall")] == ["oncall.feed_renewed"] * 2
 
 
 async def test_no_log_line_holds_a_token(
