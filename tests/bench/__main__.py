@@ -9,7 +9,7 @@ import sys
 
 from storage import sqlite
 
-PARTS = ("bench_clock", "bench_ledger", "bench_ack", "bench_alerts", "bench_tick", "bench_memory")
+PARTS = ("bench_clock", "bench_ledger", "bench_ack", "bench_alerts", "bench_tick", "bench_drill", "bench_memory")
 
 
 def main() -> int:
