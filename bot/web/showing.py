@@ -20,7 +20,7 @@ from bot import drawing
 from bot.words import Span, spans
 from handlers.declare import Commands
 from handlers.errors import DeskError
-from handlers.messages import Button, Chart, Gantt, Moment, Part, StepState, Tone
+from handlers.messages import Button, Chart, Gantt, Moment, Part, Reply, StepState, Tone, flat
 from handlers.parsing import reference
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -101,16 +101,26 @@ class Shown:
                 last = match.end()
         return Markup("").join([*found, escape(text[last:])])
 
-    def buttons(self, buttons: Iterable[Button]) -> tuple[list[tuple[str, str]], list[Button]]:
-        """Those that lead to pages, as label and address, and those that are said in chat."""
+    def buttons(self, reply: Reply) -> tuple[list[tuple[str, str]], list[Button]]:
+        """Those that lead to pages, as label and address, and those that are said in chat.
+
+        One that leads to a ticket which the reply's table links already is left out.
+        """
+        rows = reply.table.rows if reply.table else ()
+        linked = {
+            self._links.to_reference(ref)
+            for row in rows
+            for cell in row
+            for ref in _REFERENCE.findall(flat(cell))
+        }
         there: list[tuple[str, str]] = []
         in_chat: list[Button] = []
-        for each in buttons:
+        for each in reply.buttons:
             address = self._links.to_line(each.line)
-            if address:
-                there.append((each.label, address))
-            else:
+            if address is None:
                 in_chat.append(each)
+            elif address not in linked:
+                there.append((each.label, address))
         return there, in_chat
 
     def _span(self, span: Span) -> Markup:
