@@ -26,6 +26,7 @@ from handlers.errors import NotAllowed, WrongState
 from handlers.estates import retired
 from handlers.messages import Button, Notice, Reply, Style, ToRoom
 from handlers.parsing import Line, Manner, ServiceKey, Text, quoted
+from handlers.readiness import gap_words, gaps_of
 from handlers.rules.workflow import ChangeState, require_move
 from storage.models.changes import Change
 
@@ -68,6 +69,8 @@ class Transition:
 class Publish(Transition):
     """For example: service publish mail because:“it is ready” plan:“tell everybody” test:“ask five” backout:“say so”"""
 
+    although: Annotated[Text | None, Manner.BY_NAME, "Why, although not all that it needs is there"] = None
+
 
 @dataclass(frozen=True)
 class ChangeService(Transition):
@@ -104,10 +107,19 @@ def propose_service(asked: ProposeService, desk: Desk) -> Outcome:
     return _open(desk, asked, "propose", f"Introduce {asked.name}"[:200], asked.service)
 
 
-@command("service publish", params=Publish, evidences=("CM SP 2.1", "SST SP 1.2"))
+@command("service publish", params=Publish, evidences=("CM SP 2.1", "SST SP 1.2", "SD SP 2.2"))
 def publish(asked: Publish, desk: Desk) -> Outcome:
     """Publish a service by a change: once its owner accepts it, everybody is told that it can be used."""
-    return _of_service(desk, asked, "publish")
+    _require_may(desk, asked.service, "publish")
+    lacking = gaps_of(desk, asked.service)
+    if lacking and not asked.although:
+        words = "; ".join(gap_words(desk, asked.service, gap) for gap in lacking[:8])
+        raise desk.ask({"although": f"Not everything is ready: {words}. Why is it published all the same?"})
+    outcome = _of_service(desk, asked, "publish")
+    told = {"service": asked.service, "lacking": [[gap.item.key, gap.why] for gap in lacking]}
+    words_ = {"although": asked.although} if asked.although else {}
+    checked = Record("readiness.checked", outcome.changes[0].subject, None, told, words_)
+    return replace(outcome, changes=[*outcome.changes, checked])
 
 
 @command("service change", params=ChangeService, evidences=("CM SP 2.1", "SST SP 1.2"))
@@ -122,8 +134,9 @@ def retire(asked: Retire, desk: Desk) -> Outcome:
     return _of_service(desk, asked, "retire")
 
 
-def _of_service(desk: Desk, asked: Transition, transition: str) -> Outcome:
-    service = desk.policy.services[asked.service]
+def _require_may(desk: Desk, key: str, transition: str) -> None:
+    """Raise NotAllowed unless the asker answers for the service, WrongState for one that was retired."""
+    service = desk.policy.services[key]
     if desk.asker.key != service.owner and not _ANSWERS & desk.asker.roles:
         owner = desk.directory.name(service.owner)
         raise NotAllowed(
@@ -132,6 +145,11 @@ def _of_service(desk: Desk, asked: Transition, transition: str) -> Outcome:
         )
     if by := retired(desk.records).get(service.key):
         raise WrongState(f"{service.name} was retired by {by}.", subject=by)
+
+
+def _of_service(desk: Desk, asked: Transition, transition: str) -> Outcome:
+    service = desk.policy.services[asked.service]
+    _require_may(desk, service.key, transition)
     return _open(desk, asked, transition, f"{_TITLES[transition]} {service.name}", (service.key,))
 
 

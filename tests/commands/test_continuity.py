@@ -681,3 +681,11 @@ def test_without_rules_the_desk_says_so(quick_talk: Talk) -> None:
     quick_talk.tend()
     for line in ("continuity due", f"continuity impact mail {BEARABLE}", "continuity map"):
         assert quick_talk.say("owner", line).title == "This desk knows no continuity plans yet."
+
+
+def test_the_desk_asks_before_a_service_is_published_too(quick_talk: Talk) -> None:
+    line = "service publish mail because:b plan:p test:t backout:b"
+    assert "Spare disks for the store (nobody has looked yet)" in asked(quick_talk.say("owner", line))["although"]
+    said = good(quick_talk, "owner", f"{line} although:“the disks come on Friday”")
+    assert quick_talk.actions(said.subject or "")[-1] == "readiness.checked"
+    good(quick_talk, "owner", "service publish help because:b plan:p test:t backout:b")
