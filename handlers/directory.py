@@ -20,6 +20,8 @@ from storage.models.people import AccountRow, PersonRow
 from storage.unit_of_work import Records
 
 CONSOLE = "console"
+API = "api"
+"""The platform of programs that speak for a person by a token; only the REST interface says it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Directory:
         return self.person(key, sender.groups, sender.guest, sender.zone) if key else None
 
     def _key(self, sender: Sender) -> str | None:
-        if sender.platform == CONSOLE:
+        if sender.platform in (CONSOLE, API):
             return sender.user if sender.user in self._policy.people else None
         account = sender.platform, sender.workspace, sender.user
         if account not in self._keys:
@@ -81,7 +83,7 @@ class Directory:
         if sender == DESK:
             return
         access, key = self._policy.access, self._key(sender)
-        if sender.platform == CONSOLE:
+        if sender.platform in (CONSOLE, API):
             if key is None:
                 raise NotAllowed(
                     f"{self._policy.organisation.name} has nobody called “{sender.user[:40]}”.",

@@ -22,6 +22,7 @@ from storage.repositories.outbox import Outbox
 from storage.repositories.people import People
 from storage.repositories.problems import Actions, Problems
 from storage.repositories.requests import Requests
+from storage.repositories.tokens import ApiTokens
 from storage.repositories.web import Web
 
 
@@ -130,6 +131,11 @@ class Records:
     def leases(self) -> Leases:
         """What only one process may hold."""
         return Leases(self.session)
+
+    @cached_property
+    def tokens(self) -> ApiTokens:
+        """What opens the REST interface."""
+        return ApiTokens(self.session)
 
     @cached_property
     def web(self) -> Web:

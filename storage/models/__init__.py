@@ -15,6 +15,7 @@ from storage.models import (
     problems,
     requests,
     service_levels,
+    tokens,
     web,
 )
 
@@ -33,5 +34,6 @@ __all__ = [
     "problems",
     "requests",
     "service_levels",
+    "tokens",
     "web",
 ]

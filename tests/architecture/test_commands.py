@@ -125,7 +125,6 @@ STORY = (
     ("agent", "problem close PRB-2 fewer the queue is short"),
     ("manager", "oncall override platform @backup now 2h"),
     ("backup", "oncall withdraw OVR-1"),
-    ("oncall", "oncall renew-feed platform"),
     ("oncall", "oncall swap platform @backup"),
     ("backup", "oncall accept SWP-1"),
     ("backup", "oncall swap platform @oncall"),
@@ -305,7 +304,7 @@ READS = {
     "change difference": "CHG-1", "change figures": "",
     "sla breaches": "", "sla forecast": "", "sla simulate": "standard", "evidence trail": "REQ-1",
     "evidence export": "REQ-1", "evidence coverage": "",
-    "evidence gaps": "",
+    "evidence gaps": "", "token list": "",
     "evidence checkpoint": "", "evidence verify": "",
     "continuity plans": "", "continuity plan": "PLN-1", "continuity analysis": "BIA-1", "continuity due": "",
     "continuity map": "", "service readiness": "mail", "drill show": "DRL-1",
@@ -378,6 +377,7 @@ _SERVING = (
 )
 _FROZEN = (("with-manager", "change freeze the fair end:2h"),)
 _OWED = (*_PROBLEM, ("worker", "action add PRB-1 replace owner:@sam due:2026-12-01"))
+_TOKEN = (("with-admin", "token make report scopes:request:read"),)
 _BROKEN = (("sam", "incident declare nobody gets in service:accounts impact:high urgency:high"),)
 _HELD = (*_BROKEN, ("with-responder", "incident ack INC-1"))
 _OVER = (*_HELD, ("with-responder", "incident resolve INC-1 a new key"))
@@ -480,7 +480,6 @@ SITUATIONS: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "oncall gaps": ((), ""),
     "oncall show": (_OFFERED, "SWP-1"),
     "oncall override": ((), "platform @deputy now 2h"),
-    "oncall renew-feed": ((), ""),
     "oncall withdraw": ((("with-manager", "oncall override platform @deputy now 2h"),), "OVR-1"),
     "oncall swap": ((), "platform @deputy"),
     "oncall accept": (_OFFERED, "SWP-1"),
@@ -533,6 +532,9 @@ SITUATIONS: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "evidence export": (_OPEN, "REQ-1"),
     "evidence coverage": (_OPEN, ""),
     "evidence gaps": (_OPEN, ""),
+    "token make": ((), "report scopes:request:read"),
+    "token list": ((), ""),
+    "token revoke": (_TOKEN, "TOK-1"),
     "evidence checkpoint": (_OPEN, ""),
     "evidence verify": (_OPEN, ""),
     "privacy erase": (_OPEN, "@sam"),
