@@ -13,6 +13,7 @@ from storage.repositories.continuity import Continuity
 from storage.repositories.copies import Copies
 from storage.repositories.coverage import Coverage
 from storage.repositories.drafts import Drafts
+from storage.repositories.figures import Figures
 from storage.repositories.flow import Counters, Definitions, Dues, Facts, Inbox, Posts
 from storage.repositories.incidents import Incidents
 from storage.repositories.leases import Leases
@@ -116,6 +117,11 @@ class Records:
     def clocks(self) -> Clocks:
         """Clocks of service agreements."""
         return Clocks(self.session)
+
+    @cached_property
+    def figures(self) -> Figures:
+        """Figures of services, teams and people."""
+        return Figures(self.session)
 
     @cached_property
     def copies(self) -> Copies:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, time
 from typing import Annotated
 
 from handlers.declare import command
 from handlers.desk import Desk
 from handlers.messages import Button, Chart, Plot, Reply, Series, Table, Words, counted, facts
 from handlers.parsing import Word, quoted
-from handlers.rules.attainment import BROKEN, Attainment, Step, attained, shown, steps
+from handlers.rules.attainment import BROKEN, KEPT, Attainment, Step, attained, shown, steps
+from handlers.rules.moments import instant_at
 from handlers.rules.periods import Period
 from handlers.rules.workflow import LIVE, UNFINISHED
 from handlers.service_levels.clocks import day_of, show_button
@@ -92,7 +94,20 @@ def read_figures(desk: Desk, scope: Scope, since: str, until: str) -> list[Figur
     if since <= today < until:
         for service, agreement, kind, goal, _, number in desk.records.clocks.unrung(desk.now, scope.whose):
             found.append(Figure(today, service, agreement, kind, goal, BROKEN, number))
-    return found
+    return [*found, *_drills(desk, scope, since, until)]
+
+
+def _drills(desk: Desk, scope: Scope, since: str, until: str) -> list[Figure]:
+    """Whether drills began when they were to be held: promises, too, though no agreement makes them."""
+    if scope.whose.customer:
+        return []
+    zone = desk.policy.organisation.zone
+    first, end = (instant_at(date.fromisoformat(each), time(), zone) for each in (since, until))
+    held = desk.records.figures.drills(first, min(end, desk.now), scope.whose.service, scope.whose.team)
+    return [
+        Figure(day_of(desk, ends), service, "", "drill", 100.0, KEPT if begun else BROKEN, 1)
+        for ends, service, begun in held
+    ]
 
 
 def clocks_now(desk: Desk, scope: Scope) -> str:
@@ -141,9 +156,9 @@ def attainments(desk: Desk, figures: Sequence[Figure], earlier: Sequence[Figure]
 
 
 def agreement_name(desk: Desk, key: str) -> str:
-    """What an agreement is called now; its key, where there is none of that key any more. Changes have none."""
+    """What an agreement is called now; its key, where there is none of it any more. Changes and drills have none."""
     if not key:
-        return "changes"
+        return "no agreement"
     known = desk.policy.agreements.get(key)
     return known.name if known else key
 

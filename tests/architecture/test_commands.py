@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -125,6 +126,7 @@ STORY = (
     ("agent", "problem close PRB-2 fewer the queue is short"),
     ("manager", "oncall override platform @backup now 2h"),
     ("backup", "oncall withdraw OVR-1"),
+    ("oncall", "oncall renew-feed platform"),
     ("oncall", "oncall swap platform @backup"),
     ("backup", "oncall accept SWP-1"),
     ("backup", "oncall swap platform @oncall"),
@@ -224,6 +226,10 @@ STORY = (
 LATER = (
     ("manager", "sla exclude INC-3 respond because:“it was a test call”"),
     ("owner", "sla agree INC-3 respond"),
+    ("manager", "sla accept standard by:Gray on:2026-11-20"),
+    ("manager", "sla review standard by:Gray on:2026-11-20 found:“all is well”"),
+    ("desk", "sla plan"),
+    ("desk", "sla send week"),
     ("manager", "sla exclude INC-3 resolve because:“it was a test call”"),
     ("owner", "sla refuse INC-3 resolve because:“nobody had said so”"),
 )
@@ -254,6 +260,8 @@ def played(quick_talk: Talk, monkeypatch: pytest.MonkeyPatch) -> tuple[Talk, set
         )
         assert said.tone is not Tone.BAD, (line, said)
         assert said.form is None, (line, said)
+    day = quick_talk.clock.now().astimezone(ZoneInfo("Europe/Berlin")).date()
+    quick_talk.say("manager", f"sla seen week {day}")
     simulated = quick_talk.say("manager", "sla simulate standard calendar:24x7")
     migrated = quick_talk.say("manager", simulated.buttons[0].line + " because:“round the clock”")
     assert migrated.tone is Tone.GOOD, migrated
@@ -302,6 +310,8 @@ READS = {
     "incident list": "all", "incident show": "INC-1",
     "change list": "all", "change show": "CHG-1", "change calendar": "", "change approvers": "CHG-1",
     "change difference": "CHG-1", "change figures": "",
+    "sla agreement": "", "sla digest": "week", "service availability": "mail", "service capacity": "",
+    "service satisfaction": "",
     "sla breaches": "", "sla forecast": "", "sla simulate": "standard", "evidence trail": "REQ-1",
     "evidence export": "REQ-1", "evidence coverage": "",
     "evidence gaps": "", "token list": "",
@@ -341,6 +351,7 @@ def test_what_evidences_nothing_changes_nothing(quick_talk: Talk) -> None:
 
 _OPEN = (("sam", "request new question why?"),)
 _LATE = (*_OPEN, ("time", "3"))  # so many days later
+_POSTED = (("tend", ""), ("time", "8"))
 _EXCLUDED = (*_LATE, ("with-manager", "sla exclude REQ-1 respond a strike"))
 _TAKEN = (*_OPEN, ("worker", "request take REQ-1"))
 _WAITING = (*_TAKEN, ("worker", "request wait REQ-1 supplier ordered"))
@@ -480,6 +491,7 @@ SITUATIONS: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "oncall gaps": ((), ""),
     "oncall show": (_OFFERED, "SWP-1"),
     "oncall override": ((), "platform @deputy now 2h"),
+    "oncall renew-feed": ((), ""),
     "oncall withdraw": ((("with-manager", "oncall override platform @deputy now 2h"),), "OVR-1"),
     "oncall swap": ((), "platform @deputy"),
     "oncall accept": (_OFFERED, "SWP-1"),
@@ -522,6 +534,14 @@ SITUATIONS: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "sla forecast": (_OPEN, ""),
     "sla simulate": (_OPEN, "standard closed:2026-11-24"),
     "sla migrate": (_OPEN, "standard closed:2026-11-24 seal:0 because:b"),
+    "sla agreement": ((), "standard"),
+    "sla accept": ((), "standard by:Gray on:2026-11-20"),
+    "sla review": ((), "standard by:Gray on:2026-11-20 found:f"),
+    "sla digest": ((), "week"),
+    "sla seen": (_POSTED, "week 2026-11-30"),
+    "service availability": (_OPEN, "mail"),
+    "service capacity": (_OPEN, "service-desk"),
+    "service satisfaction": (_OPEN, "mail"),
     "sla exclude": (_LATE, "REQ-1 respond a strike"),
     "sla agree": (_EXCLUDED, "REQ-1 respond"),
     "sla refuse": (_EXCLUDED, "REQ-1 respond it counts"),
@@ -624,6 +644,9 @@ def situations(
         database = Database(f"sqlite:///{path}")
         talk = Talk(database, strict, VirtualClock(MONDAY))
         for person, line in said:
+            if person == "tend":
+                talk.tend()
+                continue
             if person == "time":
                 talk.wait(days=float(line))
                 continue
