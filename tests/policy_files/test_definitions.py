@@ -17,6 +17,8 @@ from config.definitions import (
     definitions,
     escalation_from,
     offering_from,
+    plan_definition,
+    plan_from,
 )
 from config.loading import load
 from config.policy import Calendar, Policy, fingerprint, plain
@@ -89,3 +91,12 @@ def test_the_same_files_give_the_same_versions(policy):
 def test_a_stored_body_may_hold_what_a_later_release_has_dropped(policy):
     body = {**plain(policy.calendars["office"]), "once_known": "and now no more"}
     assert calendar_from(body) == policy.calendars["office"]
+
+
+def test_a_plan_comes_back_from_what_was_stored_without_when_it_is_tried(policy):
+    plan = policy.plans["mail-store-lost"]
+    stored = plan_definition(plan, "PLN-1")
+    assert plan.drills
+    assert plan_from(json.loads(json.dumps(stored.body))) == replace(plan, drills=())
+    assert plan_definition(replace(plan, drills=()), "PLN-1") == stored
+    assert plan_definition(replace(plan, scenario="another"), "PLN-1").version != stored.version

@@ -16,6 +16,7 @@ from tests.policy_files.writing import ON_CALL, RIGHT, write
 BASES: Mapping[str, Mapping[str, str]] = {
     "faults.yaml": RIGHT,
     "faults_on_call.yaml": {**RIGHT, **ON_CALL},
+    "faults_continuity.yaml": RIGHT,
 }
 WRITTEN = [
     pytest.param(right, case, id=case["fault"])
