@@ -158,7 +158,9 @@ def web(asked: WebLink, desk: Desk) -> Reply:
     named = urlsafe_b64encode(json.dumps(body, separators=(",", ":")).encode()).decode().rstrip("=")
     address = desk.feed(f"enter/{named}")
     if address is None:
-        raise NotAllowed("There are no pages here.", "They need the desk's own web server.")
+        return Reply(
+            title="There are no pages here", text=("They need the desk's own web server.",), tone=Tone.WAITING
+        )
     return Reply(
         title="Your link to the pages",
         text=(

@@ -301,7 +301,8 @@ def test_an_action_of_the_vocabulary_is_recorded_for_a_practice_that_it_speaks_f
 
 
 READS = {
-    "desk help": "", "desk home": "", "desk status": "", "desk whoami": "", "service list": "",
+    "desk help": "", "desk home": "", "desk status": "", "desk whoami": "", "desk web": "",
+    "service list": "",
     "service show": "laptops", "request list": "all", "request show": "REQ-1", "sla why": "REQ-1", "sla status": "",
     "problem list": "all", "problem show": "PRB-1", "action list": "all", "action show": "ACT-1",
     "oncall who": "mail", "oncall rota": "platform", "oncall gaps": "", "oncall show": "SWP-1",
@@ -422,6 +423,7 @@ SITUATIONS: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "desk home": (_ASKED, ""),
     "desk link": ((), ""),
     "desk status": ((), ""),
+    "desk web": ((), ""),
     "desk whoami": ((), ""),
     "service list": ((), ""),
     "service show": ((), "laptops"),
