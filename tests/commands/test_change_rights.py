@@ -68,7 +68,7 @@ BROKEN = (
     ("asker", "change emergency x service:mail because:b plan:p incident:INC-1 implementer:@maker"),
 )
 SERVING = (
-    ("owner", f"service publish mail because:b start:“in 1h” end:2h {TEXTS}"),
+    ("owner", f"service change mail because:b start:“in 1h” end:2h {TEXTS}"),
     *((each[0].replace("asker", "owner"), each[1]) for each in (*VOTING[1:],)),
     ("manager", "change approve CHG-1"),
     ("owner", "change schedule CHG-1"),
