@@ -53,7 +53,7 @@ class AskSatisfaction:
 
 @command("service availability", params=AskAvailability)
 def availability(asked: AskAvailability, desk: Desk) -> Reply:
-    """See by month what share of its agreed time a service was there, against its target, and what downtime is left."""
+    """See by month what share of its agreed time a service was there, and what downtime is left."""
     scope, span = scope_of(desk, asked.service), period_of(desk, asked.within)
     require_figures(desk, scope)
     wanted = [desk.policy.services[asked.service]] if asked.service else [*desk.policy.services.values()]
@@ -174,7 +174,7 @@ def _warning(names: Sequence[str], what: str) -> Words:
 
 @command("service capacity", params=AskCapacity)
 def capacity(asked: AskCapacity, desk: Desk) -> Reply:
-    """See what comes in and what gets done by team, what each person has in hand, and where that is too much."""
+    """See what comes in and gets done by team, what each person has in hand, and where it is too much."""
     scope, span = scope_of(desk, asked.of), period_of(desk, asked.within)
     require_figures(desk, scope)
     service = desk.policy.services.get(scope.whose.service or "")
