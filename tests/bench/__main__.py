@@ -9,7 +9,10 @@ import sys
 
 from storage import sqlite
 
-PARTS = ("bench_clock", "bench_ledger", "bench_ack", "bench_alerts", "bench_tick", "bench_drill", "bench_memory")
+PARTS = (
+    *("bench_clock", "bench_ledger", "bench_ack", "bench_alerts", "bench_tick", "bench_drill", "bench_pages"),
+    "bench_memory",
+)
 
 
 def main() -> int:
