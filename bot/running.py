@@ -117,6 +117,7 @@ async def _web(house: House) -> AsyncIterator[int]:
     routes += house.alerts.routes()
     routes += house.feeds.routes()
     routes += house.change_pages.routes()
+    routes += house.rest.routes()
     routes += house.pages.routes()
     app = create(house.database, routes, house.measures.registry, lambda: ())
     config = uvicorn.Config(

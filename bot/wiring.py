@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
@@ -42,6 +43,9 @@ from storage import migrations
 from storage.database import Database, StoreUnavailable
 from storage.repositories.coverage import AT_ONCE
 from storage.unit_of_work import Records
+
+if TYPE_CHECKING:
+    from bot.web.rest import Rest
 
 _ORIGIN = "ledger-origin"
 _SYNCED = "discord-commands"
@@ -169,6 +173,13 @@ class House:
     def feeds(self) -> Feeds:
         """What serves calendars."""
         return Feeds(self.policy, self.database, self.tokens, self.clock.now, self.settings.url)
+
+    @cached_property
+    def rest(self) -> Rest:
+        """What programs speak to."""
+        from bot.web.rest import Rest  # described by so many shapes that only a web server should pay for it
+
+        return Rest(self.dispatcher, self.database, self.clock.now)
 
     @cached_property
     def change_pages(self) -> ChangePages:

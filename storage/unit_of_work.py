@@ -9,6 +9,7 @@ from sqlmodel import Session
 from storage.repositories.alerts import Alerts
 from storage.repositories.changes import Changes
 from storage.repositories.clocks import Clocks
+from storage.repositories.collections import Collections
 from storage.repositories.continuity import Continuity
 from storage.repositories.copies import Copies
 from storage.repositories.coverage import Coverage
@@ -152,6 +153,11 @@ class Records:
     def ledger(self) -> Ledger:
         """The evidence."""
         return Ledger(self.session)
+
+    @cached_property
+    def collections(self) -> Collections:
+        """Whole collections for programs."""
+        return Collections(self.session)
 
     @cached_property
     def coverage(self) -> Coverage:

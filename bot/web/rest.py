@@ -1,0 +1,390 @@
+"""REST for programs, under `/api/v1`: what can be said in chat can be said here, with a token that has the scope.
+
+    POST /api/v1/token                     code=…                        fetches a token once (`token make` in chat)
+    GET  /api/v1/requests?limit=100&after=…                              collections, as JSON or with format=csv
+    GET  /api/v1/sla/status?within=month                                 a command that only reads
+    POST /api/v1/request/take              {"request": "REQ-7"}          a command that changes something
+
+Commands and their parameters are those that are declared for chat; so are the rights, which are those of the person
+that the token speaks for. `Idempotency-Key` makes a command happen once. The description is at openapi.json.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import uuid4
+
+import structlog
+from fastapi import Depends, FastAPI, Form, Header, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import ConfigDict, Field, create_model
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Mount
+
+from handlers import exporting
+from handlers.declare import Commands, Declared
+from handlers.desk import Desk
+from handlers.directory import API
+from handlers.dispatch import Dispatcher
+from handlers.errors import (
+    DeskError,
+    NeedsForm,
+    NotAllowed,
+    NotFound,
+    TooLarge,
+    UnknownCommand,
+    WrongState,
+)
+from handlers.messages import DESK, Command, Place, Reply, Sender, flat
+from handlers.tokens import NO_SCOPE, Granted, digest, granted
+from storage.database import Database, StoreUnavailable
+from storage.unit_of_work import Records
+
+PREFIX = "/api/v1"
+MOST = 1000
+"""How many members of a collection one answer may hold."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+_STATUS: Sequence[tuple[type[DeskError], int]] = (
+    (NotFound, 404),
+    (UnknownCommand, 404),
+    (NotAllowed, 403),
+    (WrongState, 409),
+    (TooLarge, 413),
+    (NeedsForm, 422),
+)
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    code: {"description": said}
+    for code, said in (
+        (400, "The body is no JSON object"),
+        (401, "No token, or one that is unknown, revoked or expired"),
+        (403, "The token lacks the scope, or its person the right"),
+        (404, "There is no such thing"),
+        (409, "It has moved on"),
+        (413, "Too long"),
+        (422, "A value is missing or wrong"),
+        (503, "The store does not answer"),
+    )
+}
+_log = structlog.get_logger()
+_bearer = HTTPBearer(auto_error=False, description="A token, made with `token make` in chat")
+
+
+class _Problem(Exception):
+    """What the answer says instead (RFC 9457)."""
+
+    def __init__(
+        self, status: int, title: str, detail: str = "", headers: Mapping[str, str] | None = None, **more: Any
+    ) -> None:
+        super().__init__(title)
+        self.status, self.headers = status, dict(headers or {})
+        self.body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+
+
+class Rest:
+    """Builds the interface from the table of commands; `now` reads the clock."""
+
+    def __init__(self, dispatcher: Dispatcher, database: Database, now: Callable[[], datetime]) -> None:
+        self._dispatcher = dispatcher
+        self._database = database
+        self._now = now
+        self.app = self._built(dispatcher.commands)
+
+    def routes(self) -> list[BaseRoute]:
+        """Where it is."""
+        return [Mount(PREFIX, app=self.app)]
+
+    def _built(self, commands: Commands) -> FastAPI:
+        app = FastAPI(
+            title="Deskbell",
+            version="1",
+            docs_url=None,
+            redoc_url=None,
+            servers=[{"url": PREFIX}],
+            root_path_in_servers=False,
+            description="What can be said to the desk in chat, for programs.",
+        )
+        app.add_exception_handler(_Problem, _told)
+        app.add_exception_handler(StoreUnavailable, _away)
+        app.add_exception_handler(RequestValidationError, _invalid)
+        app.add_exception_handler(HTTPException, _no_route)
+        app.add_api_route(
+            "/token",
+            self._fetch,
+            methods=["POST"],
+            summary="Fetch a token, once",
+            tags=["token"],
+            responses=_ERRORS,
+        )
+        for name in exporting.SCOPES:
+            app.add_api_route(
+                f"/{name}", self._collection(name), methods=["GET"], tags=["collections"], responses=_ERRORS,
+                summary=f"{name.capitalize()}, in order, a page at a time", operation_id=f"list-{name}",
+            )  # fmt: skip
+        for declared in commands.spoken:
+            if declared.noun not in NO_SCOPE and declared.verb:
+                self._add(app, declared)
+        return app
+
+    # Who asks ------------------------------------------------------------------------------------
+
+    def _granted(self, given: HTTPAuthorizationCredentials | None, scope: str) -> Granted:
+        """Whose token this is; 401 when it opens nothing, 403 when it does not open this."""
+        if given is None:
+            raise _refused("invalid_request", "A token is needed.", "Authorization: Bearer …")
+        try:
+            found = self._dispatcher.ask(DESK, lambda desk: granted(desk, given.credentials))
+        except NotAllowed as error:
+            _log.warning("token refused", why=error.what, token=error.then or None, scope=scope)
+            raise _refused("invalid_token", f"This token is {error.what}.") from None
+        if scope not in found.scopes:
+            _log.warning("token refused", why="scope", token=found.ref, scope=scope)
+            said = f'Bearer error="insufficient_scope", scope="{scope}"'
+            raise _Problem(403, f"This token lacks the scope {scope}.", headers={"WWW-Authenticate": said})
+        return found
+
+    def _fetch(self, code: Annotated[str, Form(max_length=200)]) -> dict[str, str]:
+        """Fetch a token with the code that `token make` gave, within ten minutes, once."""
+        secret = secrets.token_urlsafe(32)
+        with self._database.writing() as session:
+            token = Records(session).tokens.fetch(digest(code), digest(secret), self._now())
+            if token is None:
+                _log.warning("token not fetched", why="the code is wrong, used or too late")
+                raise _Problem(403, "This code fetches nothing.", "It is wrong, was used, or is too late.")
+            told = {"token": secret, "ref": token.ref, "expires_at": token.expires_at.isoformat()}
+        _log.info("token fetched", token=told["ref"])
+        return told
+
+    # Collections ---------------------------------------------------------------------------------
+
+    def _collection(self, name: str) -> Callable[..., Response]:
+        scope = exporting.SCOPES[name]
+
+        def collection(
+            bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+            after: Annotated[
+                str | None, Query(max_length=300, description="The cursor of the page before")
+            ] = None,
+            limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
+            service: Annotated[str | None, Query(max_length=48)] = None,
+            format: Annotated[str, Query(pattern="^(json|csv)$")] = "json",  # noqa: A002 - the name in the address
+        ) -> Response:
+            who = self._granted(bearer, scope)
+            key = _read_cursor(after, name) if after else None
+
+            def asked(desk: Desk) -> list[dict[str, Any]]:
+                return exporting.page(desk, name, key, limit + 1, service)
+
+            try:
+                found = self._dispatcher.ask(Sender(platform=API, user=who.person), asked)
+            except DeskError as error:
+                raise _problem_of(error) from None
+            more = len(found) > limit
+            members = found[:limit]
+            cursor = _cursor(name, members[-1]) if more else None
+            if format == "csv":
+                headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+                if cursor:
+                    headers["Link"] = f'<{PREFIX}/{name}?format=csv&limit={limit}&after={cursor}>; rel="next"'
+                return Response(as_csv(members), media_type="text/csv; charset=utf-8", headers=headers)
+            return JSONResponse({"items": members, "next": cursor})
+
+        return collection
+
+    # Commands ------------------------------------------------------------------------------------
+
+    def _add(self, app: FastAPI, declared: Declared) -> None:
+        """One command as one operation, described by its own declaration."""
+        summary, _, rest = declared.help.partition("\n")
+        about = f"{rest.strip()}\n\nIn chat: `{declared.example}`".strip()
+        parameters: dict[str, Any] = {
+            each.key: (
+                (str if each.required else str | None),
+                Field(
+                    ... if each.required else None,
+                    description=each.help or each.label,
+                    max_length=each.kind.at_most,
+                ),
+            )
+            for each in declared.parameters
+        }
+        if declared.open_answers:
+            parameters[declared.open_answers] = (
+                dict[str, str] | None, Field(None, description="Answers to the questions of what is asked for"),
+            )  # fmt: skip
+        shape: Any = create_model(
+            "".join(part.capitalize() for part in declared.name.replace("-", " ").split()),
+            __config__=ConfigDict(extra="forbid"),
+            **parameters,
+        )
+        scope = f"{declared.noun}:{'write' if declared.changes else 'read'}"
+        operation = (
+            self._changing(declared, scope, shape)
+            if declared.changes
+            else self._reading(declared, scope, shape)
+        )
+        app.add_api_route(
+            f"/{declared.noun}/{declared.verb.replace(' ', '/')}",
+            operation,
+            methods=["POST" if declared.changes else "GET"],
+            summary=summary,
+            description=f"{about}\n\nScope: `{scope}`",
+            tags=[declared.noun],
+            responses=_ERRORS,
+            operation_id=declared.name.replace(" ", "-"),
+        )
+
+    def _changing(self, declared: Declared, scope: str, shape: Any) -> Callable[..., dict[str, Any]]:
+        def operation(
+            body: Any,
+            bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+            idempotency_key: Annotated[str | None, Header(max_length=100)] = None,
+        ) -> dict[str, Any]:
+            who = self._granted(bearer, scope)
+            return self._carried_out(declared, who, body.model_dump(exclude_none=True), idempotency_key)
+
+        operation.__annotations__["body"] = shape
+        return operation
+
+    def _reading(self, declared: Declared, scope: str, shape: Any) -> Callable[..., dict[str, Any]]:
+        def operation(
+            asked: Any, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+        ) -> dict[str, Any]:
+            who = self._granted(bearer, scope)
+            return self._carried_out(declared, who, asked.model_dump(exclude_none=True), None)
+
+        operation.__annotations__["asked"] = Annotated[shape, Query()]
+        return operation
+
+    def _carried_out(
+        self, declared: Declared, who: Granted, given: dict[str, Any], key: str | None
+    ) -> dict[str, Any]:
+        extra = given.pop(declared.open_answers, None) if declared.open_answers else None
+        # As a form would send them: what a program says is never read as more than the value of one parameter.
+        answers = {**(extra or {}), **given}
+        command = Command(
+            line=declared.name,
+            sender=Sender(platform=API, user=who.person),
+            place=Place(platform=API, channel=f"@{who.person}", direct=True),
+            key=f"{API}/{who.ref}/{key}" if key else f"{API}/{uuid4().hex}",
+            answers=answers,
+        )
+        try:
+            return plain(self._dispatcher.obey(command))
+        except DeskError as error:
+            raise _problem_of(error) from None
+
+
+# Shapes ---------------------------------------------------------------------------------------------
+
+
+def plain(reply: Reply) -> dict[str, Any]:
+    """A reply for programs: words as text, instants in UTC, buttons as what would be said next."""
+    table = reply.table
+    return {
+        "title": reply.title,
+        "text": flat(reply.text),
+        "tone": str(reply.tone),
+        "subject": reply.subject,
+        "facts": [{"label": each.label, "value": flat(each.value)} for each in reply.facts],
+        "table": {
+            "columns": list(table.columns),
+            "rows": [[flat(cell) for cell in row] for row in table.rows],
+        }
+        if table
+        else None,
+        "next": [{"label": each.label, "line": each.line} for each in reply.buttons],
+        "file": {"name": reply.file[0], "content": reply.file[1]} if reply.file else None,
+        "more": [plain(each) for each in reply.more],
+    }
+
+
+def as_csv(members: Sequence[Mapping[str, Any]]) -> str:
+    """Members as CSV (RFC 4180); what a spreadsheet would take for a formula begins with an apostrophe."""
+    out = io.StringIO()
+    if members:
+        writer = csv.writer(out)
+        writer.writerow(members[0])
+        writer.writerows([_cell(value) for value in each.values()] for each in members)
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list | dict):
+        value = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and value.lstrip().startswith(_FORMULA):
+        return f"'{value}"
+    return value
+
+
+def _cursor(name: str, member: Mapping[str, Any]) -> str:
+    keys = [member[key] for key in _KEYS[name]]
+    return urlsafe_b64encode(json.dumps(keys).encode()).decode().rstrip("=")
+
+
+def _read_cursor(text: str, name: str) -> list[Any]:
+    try:
+        keys = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (ValueError, TypeError):
+        keys = None
+    shapes = list(_KEYS[name].values())
+    if not isinstance(keys, list) or [type(key) for key in keys] != shapes or not all(map(_storable, keys)):
+        raise _Problem(422, "This cursor is of no page.", "Leave `after` out to begin with the first.")
+    return keys
+
+
+def _storable(key: Any) -> bool:
+    return 0 <= key < 2**53 if isinstance(key, int) else "\x00" not in key
+
+
+_KEYS: Mapping[str, Mapping[str, type]] = {
+    **{name: {"number": int} for name in ("requests", "incidents", "changes", "drills")},
+    "service-levels": {"subject": str, "promise": str},
+    "evidence": {"seq": int},
+}
+
+
+# Problems -------------------------------------------------------------------------------------------
+
+
+def _refused(error: str, title: str, detail: str = "") -> _Problem:
+    return _Problem(401, title, detail, {"WWW-Authenticate": f'Bearer error="{error}"'})
+
+
+def _problem_of(error: DeskError) -> _Problem:
+    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 422)
+    more: dict[str, Any] = {"problems": error.problems} if isinstance(error, NeedsForm) else {}
+    return _Problem(status, error.what, error.then, **more)
+
+
+async def _told(_request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, _Problem)
+    return JSONResponse(problem.body, problem.status, problem.headers, media_type="application/problem+json")
+
+
+async def _away(request: Request, _error: Exception) -> Response:
+    said = _Problem(503, "The desk's store does not answer.", "Try again in a minute.", {"Retry-After": "60"})
+    return await _told(request, said)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problems = {".".join(map(str, each["loc"][1:])) or "body": each["msg"] for each in error.errors()}
+    broken = any(each["type"] == "json_invalid" for each in error.errors())
+    return await _told(
+        request, _Problem(400 if broken else 422, "A value is missing or wrong.", problems=problems)
+    )
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return await _told(request, _Problem(error.status_code, str(error.detail), headers=error.headers))
