@@ -161,6 +161,11 @@ def take_up(asked: TakeUp, desk: Desk) -> Outcome:
         return Outcome(reply=Reply(title="There are no rules of continuity."))
     records: list[Record] = []
     notices: list[Notice] = []
+    for gone in _gone(desk):
+        gone.state = str(PlanState.WITHDRAWN)
+        gone.version += 1
+        desk.records.continuity.save()
+        records.append(record(gone, "continuity_plan.withdrawn", None, {"plan": gone.content}))
     for says in desk.policy.plans.values():
         plan = desk.records.continuity.plan_called(says.key)
         if plan is None:
@@ -177,6 +182,12 @@ def take_up(asked: TakeUp, desk: Desk) -> Outcome:
         notices=notices,
         follow=["continuity watch"],
     )
+
+
+def _gone(desk: Desk) -> list[ContinuityPlan]:
+    """The plans of files that no file says any more."""
+    found, _ = desk.records.continuity.plans(states=(PlanState.DRAFT, PlanState.SIGNED))
+    return [plan for plan in found if plan.in_file and plan.key not in desk.policy.plans]
 
 
 def _new(desk: Desk, says: Plan, *, in_file: bool) -> ContinuityPlan:
@@ -203,7 +214,7 @@ def _rewritten(desk: Desk, plan: ContinuityPlan, says: Plan) -> bool:
     """Let a plan say something else; False when that is what it says already. What was signed stays signed."""
     before = plan.content
     keep(desk, plan, says)
-    if plan.content == before:
+    if plan.content == before and plan.state != PlanState.WITHDRAWN:
         return False
     plan.edition += 1
     plan.version += 1

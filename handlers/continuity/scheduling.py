@@ -210,6 +210,15 @@ def announced(desk: Desk, drill: Drill, says: Plan) -> Outcome:
         ),
         while_in=(DrillState.SCHEDULED,),
     )
+    clashes = desk.records.changes.bookings(
+        [each.service for each in desk.records.continuity.services_of(drill.number)],
+        drill.lead,
+        drill.starts_at,
+        drill.ends_at,
+    )
+    beside = (
+        f" At the same time: {', '.join(f'{each.ref} {each.title}' for each in clashes)}." if clashes else ""
+    )
     unsigned = (
         ""
         if drill.content == plan.signed
@@ -218,7 +227,7 @@ def announced(desk: Desk, drill: Drill, says: Plan) -> Outcome:
     return outcome(
         desk,
         drill,
-        lambda: _answer(desk, drill, title, (*window, unsigned)),
+        lambda: _answer(desk, drill, title, (*window, unsigned, beside)),
         list(_scheduled(drill, plan, says)),
         notices=notices,
         due=dues(drill),

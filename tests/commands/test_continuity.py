@@ -685,7 +685,44 @@ def test_without_rules_the_desk_says_so(quick_talk: Talk) -> None:
 
 def test_the_desk_asks_before_a_service_is_published_too(quick_talk: Talk) -> None:
     line = "service publish mail because:b plan:p test:t backout:b"
-    assert "Spare disks for the store (nobody has looked yet)" in asked(quick_talk.say("owner", line))["although"]
+    assert (
+        "Spare disks for the store (nobody has looked yet)"
+        in asked(quick_talk.say("owner", line))["although"]
+    )
     said = good(quick_talk, "owner", f"{line} although:“the disks come on Friday”")
     assert quick_talk.actions(said.subject or "")[-1] == "readiness.checked"
     good(quick_talk, "owner", "service publish help because:b plan:p test:t backout:b")
+
+
+def test_a_plan_that_no_file_says_any_more_is_withdrawn_and_comes_back(quick_talk: Talk) -> None:
+    quick_talk.tend()
+    good(quick_talk, "owner", "continuity approve PLN-1")
+    with_it = quick_talk.policy
+    quick_talk.policy = replace(with_it, plans={}, version="no plans")
+    quick_talk.tend()
+    assert facts(quick_talk.say("owner", "PLN-1"))["State"] == "version 1 withdrawn"
+    quick_talk.policy = with_it
+    quick_talk.tend()
+    assert facts(quick_talk.say("owner", "PLN-1"))["State"] == "version 2 signed"
+
+
+def test_however_fast_the_steps_one_redraw_waits_in_each_room_and_shows_the_last_state(
+    quick_talk: Talk,
+) -> None:
+    ref = running(quick_talk)
+    for step in ("decide", "new-disks", "fetch-backup"):
+        good(quick_talk, "backup" if step == "fetch-backup" else "owner", f"drill step {ref} {step} done ok")
+    with quick_talk.database.reading() as session:
+        rows_ = Records(session).outbox.listed(["pending"], 1000)
+    assert [row.lane for row in rows_ if row.kind == "card" and row.subject == ref] == ["console:on-call"]
+    sheet = quick_talk.dispatcher.look(ref).card.sheet
+    assert sheet is not None
+    assert sheet.progress == "3 of 7 done"
+
+
+def test_a_change_at_the_same_time_is_said_when_a_drill_is_scheduled(quick_talk: Talk) -> None:
+    planned(quick_talk)
+    quick_talk.say("oncall", "change propose a mailbox moves standard:mailbox-move start:“tue 20:00”")
+    good(quick_talk, "oncall", "change schedule CHG-1")
+    said = good(quick_talk, "oncall", "drill schedule PLN-1 full start:“tue 21:00”")
+    assert "At the same time: CHG-1 a mailbox moves." in flat(said.text)
