@@ -25,6 +25,7 @@ MARKED = "mark: committed"
 RINGING = "due: before the commit"
 RUNG = "due: committed"
 SIGNING = "checkpoint: before the commit"
+MIGRATING = "migration: statement"
 
 KILL_POINTS = (F1, F2, F3, F4, F5, F6, MARKING, RINGING, RUNG)
 """Those that a run of kills goes through, with moments chosen by chance beside them."""

@@ -23,6 +23,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import event
 from sqlmodel import Session
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,6 +34,7 @@ from bot.courier import Courier
 from config.loading import load
 from handlers.delivery import Deliveries
 from handlers.dispatch import Dispatcher
+from storage import migrations
 from storage.database import Database
 from tests.harness.shared_clock import SharedClock
 from tests.survival import points
@@ -100,6 +102,7 @@ WRAPPED: Sequence[tuple[Any, str, Wrap]] = (
     (Deliveries, "settle_all", _during("mark")),
     (checkpoints.Notary, "make", _during("checkpoint")),
     (checkpoints, "_write", _striking),
+    (migrations, "upgrade", _during("migration")),
     (cli, "build", _struck_house),
     (running, "create", _answering),
 )
@@ -112,7 +115,18 @@ def _rig() -> None:
 
 
 class StruckDatabase(Database):
-    """A store whose transactions pass two points, before they commit and behind it."""
+    """A store whose transactions pass two points, before they commit and behind it.
+
+    A migration passes one with each statement.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+
+        @event.listens_for(self.engine, "after_cursor_execute")
+        def passed(*_: Any) -> None:
+            if _doing.get() == "migration":
+                fate.passes(points.MIGRATING)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
