@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
+from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
@@ -52,6 +53,8 @@ async def run(house: House, *, web: bool, work: bool, on_ready: Callable[[int], 
             house.bell.on_nudge_from(house.dispatcher)
             await stack.enter_async_context(_task(lambda: _sign(house), "checkpoints"))
             await stack.enter_async_context(_task(lambda: _forget(house), "housekeeping"))
+            if house.settings.watchdog_url is not None:
+                await stack.enter_async_context(_task(lambda: _tell_that_it_works(house), "watchdog"))
             await stack.enter_async_context(
                 _task(lambda: house.courier.run(stop), "courier", parting=_PARTING)
             )
@@ -173,6 +176,17 @@ async def _sign(house: House) -> None:
         if await asyncio.to_thread(house.sign):
             await asyncio.to_thread(house.fold)
         await asyncio.sleep(1)
+
+
+async def _tell_that_it_works(house: House) -> None:
+    """Tell the one outside who wakes people when the desk falls silent."""
+    from bot.adapters.notify.outbound import Outbound
+    from bot.watchdog import watch
+
+    assert house.settings.watchdog_url is not None
+    url = house.settings.watchdog_url.get_secret_value()
+    # The administrator names it, so it may be anywhere.
+    await watch(house, url, Outbound([str(urlsplit(url).hostname)]))
 
 
 async def _forget(house: House) -> None:

@@ -123,6 +123,13 @@ def _strong(written: SecretStr) -> SecretStr:
     return written
 
 
+def _call(written: SecretStr) -> SecretStr:
+    parts = urlsplit(written.get_secret_value())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is no address; write https://… as the service that listens shows it")
+    return written
+
+
 def _prefix(written: str) -> str:
     if not re.fullmatch(r"[a-z0-9_-]{0,20}", written):
         raise ValueError("holds what a command cannot; use up to 20 of a-z, 0-9, - and _")
@@ -294,6 +301,13 @@ class Settings(BaseSettings):
         validation_alias="WEBHOOK_ALLOW",
         description="Webhooks: the hosts inside the own network that may be called all the same, by name or as"
         " `host:port`, with commas between them.",
+    )
+
+    watchdog_url: Annotated[SecretStr, AfterValidator(_call)] | None = Field(
+        None,
+        validation_alias="WATCHDOG_URL",
+        description="Watchdog: the address that each worker calls once a minute while what is due is said and what"
+        " waits is sent; whoever is behind it wakes people when the calls end.",
     )
 
     @property

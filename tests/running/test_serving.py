@@ -26,6 +26,7 @@ CANARIES = {
     "TWILIO_AUTH_TOKEN": "canary-twilio-0123456789",
     "NTFY_TOKEN": "tk_canary",
     "WEBHOOK_SECRET": "canary secret, by which webhooks are signed",
+    "WATCHDOG_URL": "http://127.0.0.1:9/canary-watchdog",
 }
 """A secret in every setting that takes one; the passwords in addresses have a test of their own."""
 

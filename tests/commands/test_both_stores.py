@@ -1,0 +1,59 @@
+"""Does the same story leave the same evidence on both stores, to the last hash?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+import storage.repositories.ledger
+from bot.clock import VirtualClock
+from config.policy import Policy
+from storage.database import Database
+from storage.unit_of_work import Records
+from tests.architecture.test_commands import STORY
+from tests.harness.house import MONDAY, Talk, _prepare
+from tests.harness.postgres import PostgresServer
+
+
+@pytest.fixture
+def both(
+    postgres_server: PostgresServer, tmp_path: Path, sqlite_template: bytes
+) -> Iterator[tuple[Database, Database]]:
+    """One store of either kind."""
+    (tmp_path / "desk.db").write_bytes(sqlite_template)
+    with postgres_server.database(postgres_server.template("desk", _prepare)) as url:
+        found = Database(f"sqlite:///{tmp_path / 'desk.db'}"), Database(url)
+        yield found
+        for each in found:
+            each.close()
+
+
+def test_the_same_story_is_the_same_ledger_on_both_stores(
+    both: tuple[Database, Database], policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    for database in both:
+        # What is else drawn by chance: the salts, and the references of commands.
+        salts, references = count(), count()
+        monkeypatch.setattr(
+            storage.repositories.ledger.os,
+            "urandom",
+            lambda size, drawn=salts: next(drawn).to_bytes(size, "big"),
+        )
+        talk = Talk(database, policy, VirtualClock(MONDAY))
+        talk.dispatcher._new_reference = lambda drawn=references: f"c{next(drawn)}"
+        for number, (person, line) in enumerate(STORY):
+            talk.say(person, line)
+            if number % 25 == 0:
+                talk.wait(minutes=30)
+        monkeypatch.undo()
+        with database.reading() as session:
+            rows = list(Records(session).ledger.rows())
+        told.append([(row.seq, row.action, row.subject, row.hash) for row in rows])
+    assert len(told[0]) > len(STORY)
+    for one, other in zip(*told, strict=False):
+        assert one == other
+    assert len(told[0]) == len(told[1])
