@@ -9,16 +9,18 @@ from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
 
+import pytest
+
 from storage.models.evidence import EvidenceRow
 from tests.survival.audit import every, reckon
-from tests.survival.conftest import FULL, on, sized
+from tests.survival.conftest import in_full
 from tests.survival.desks import Desk, wait_until
 from tests.survival.intents import BROKEN, REQUESTERS, Ask
 from tests.survival.test_gateway import holder
 from tests.survival.world import World, free_port
 
-GAP_AT_MOST = 3.0 if FULL else 10.0  # seconds between two acknowledgements; `make test` shares its machine
-PER_SECOND = sized(4, 20)
+GAP_AT_MOST = 3.0  # seconds between two acknowledgements
+PER_SECOND = 4
 WEBS, WORKERS = 2, 3
 
 
@@ -42,7 +44,8 @@ class Front:
             self.ports.append(self.ports.pop(0))
 
 
-@on("postgresql")
+@in_full
+@pytest.mark.parametrize("kind", ["postgresql"])
 def test_two_webs_and_three_workers_share_one_store_and_are_renewed_without_a_gap(
     world: World, say: Callable[[str], None]
 ):
@@ -91,7 +94,7 @@ def test_two_webs_and_three_workers_share_one_store_and_are_renewed_without_a_ga
     )
     assert longest <= GAP_AT_MOST
     assert all(each.acknowledged for each in asks)
-    assert len(shares) >= sized(2, WORKERS)
+    assert len(shares) >= WORKERS
     assert found.lost == []
     assert found.done_twice == []
     assert not found.shown_twice
