@@ -31,11 +31,17 @@ async def outside() -> AsyncIterator[WebHost]:
 
 
 @pytest.fixture
-def house(tmp_path: Path, sqlite_template: bytes) -> House:
+def clock() -> VirtualClock:
+    """Monday morning, until a test moves it."""
+    return VirtualClock(MONDAY)
+
+
+@pytest.fixture
+def house(tmp_path: Path, sqlite_template: bytes, clock: VirtualClock) -> House:
     """A desk, of which nobody has started the worker."""
     (tmp_path / "desk.db").write_bytes(sqlite_template)
     given: dict[str, Any] = {"DESKBELL_HOME": tmp_path, "DATABASE_URL": f"sqlite:///{tmp_path / 'desk.db'}"}
-    return House(Settings(**given, _env_file=None), VirtualClock(MONDAY))
+    return House(Settings(**given, _env_file=None), clock)
 
 
 def set_due(house: House, after: timedelta) -> None:
@@ -50,18 +56,20 @@ async def heard(house: House, outside: WebHost) -> bool:
     return said
 
 
-async def test_it_speaks_while_nothing_waits_for_long(house: House, outside: WebHost) -> None:
+async def test_it_speaks_while_nothing_waits_for_long(
+    house: House, outside: WebHost, clock: VirtualClock
+) -> None:
     assert await heard(house, outside)
     set_due(house, timedelta(minutes=1))
-    house.clock.set(MONDAY + timedelta(minutes=1) + LATE)
+    clock.set(MONDAY + timedelta(minutes=1) + LATE)
     assert await heard(house, outside)
 
 
 async def test_it_falls_silent_when_the_bell_has_stopped_and_speaks_again_when_it_rings(
-    house: House, outside: WebHost
+    house: House, outside: WebHost, clock: VirtualClock
 ) -> None:
     set_due(house, timedelta(minutes=1))
-    house.clock.set(MONDAY + timedelta(minutes=2) + LATE)
+    clock.set(MONDAY + timedelta(minutes=2) + LATE)
     assert standing_still(house) == ["what is due is not said"]
     assert not await heard(house, outside)
     while house.bell.ring():
@@ -70,14 +78,14 @@ async def test_it_falls_silent_when_the_bell_has_stopped_and_speaks_again_when_i
 
 
 async def test_it_falls_silent_when_nobody_takes_what_waits_to_be_sent(
-    house: House, outside: WebHost
+    house: House, outside: WebHost, clock: VirtualClock
 ) -> None:
     house.dispatcher.run(_asks())
-    house.clock.set(MONDAY + 2 * LATE)
+    clock.set(MONDAY + 2 * LATE)
     assert "what may leave is not taken" in standing_still(house)
     assert not await heard(house, outside)
     house.courier._deliveries.claim(house.clock.now(), "somebody", 16, ["console"])
-    house.clock.set(house.clock.now() + LEASE / 2)
+    clock.set(house.clock.now() + LEASE / 2)
     assert "what may leave is not taken" not in standing_still(house)
 
 

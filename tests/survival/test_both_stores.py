@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-import storage.repositories.ledger
 from bot.clock import VirtualClock
 from config.policy import Policy
 from storage.database import Database
@@ -34,20 +35,25 @@ def both(
             each.close()
 
 
+def _counted() -> Callable[[int], bytes]:
+    numbers = count()
+    return lambda size: next(numbers).to_bytes(size, "big")
+
+
+def _next_of(numbers: Iterator[int]) -> str:
+    return f"c{next(numbers)}"
+
+
 def test_the_same_story_is_the_same_ledger_on_both_stores(
     both: tuple[Database, Database], policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = []
     for database in both:
         # What is else drawn by chance: the salts, and the references of commands.
-        salts, references = count(), count()
-        monkeypatch.setattr(
-            storage.repositories.ledger.os,
-            "urandom",
-            lambda size, drawn=salts: next(drawn).to_bytes(size, "big"),
-        )
+        monkeypatch.setattr(os, "urandom", _counted())
         talk = Talk(database, policy, VirtualClock(MONDAY))
-        talk.dispatcher._new_reference = lambda drawn=references: f"c{next(drawn)}"
+        references = count()
+        monkeypatch.setattr(talk.dispatcher, "_new_reference", partial(_next_of, references))
         for number, (person, line) in enumerate(TOLD):
             talk.say(person, line)
             if number % 25 == 0:
