@@ -142,12 +142,11 @@ def test_the_digest_comes_on_its_day_and_seeing_it_is_on_record(talk: Talk) -> N
 
 def test_a_digest_tells_what_is_overdue(quick_talk: Talk) -> None:
     quick_talk.say("manager", "sla accept standard by:Gray on:2025-11-20")
-    quick_talk.say("staff", "incident declare no mail service:mail impact:high urgency:high")
     said = "change emergency restart the store service:mail because:“it loses mails” plan:restart"
     quick_talk.say("oncall", said)
     quick_talk.say("manager", "change approve CHG-1")
     quick_talk.say("oncall", "change start CHG-1")
-    quick_talk.wait(days=14)
+    quick_talk.wait(days=5)
     digest = quick_talk.say("manager", "sla digest week")
     found = next(each for each in digest.more if each.title.endswith("overdue"))
     assert [row[1] for row in rows(found)] == [
