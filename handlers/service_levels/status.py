@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from typing import Annotated
@@ -34,10 +34,9 @@ class Status:
 
 @dataclass(frozen=True)
 class Figure:
-    """What promises came to: on which day, for which service, agreement and kind of promise, with which goal."""
+    """What promises came to: on which day, by which agreement, of which kind, with which goal."""
 
     day: str
-    service: str
     agreement: str
     kind: str
     goal: float
@@ -68,7 +67,7 @@ def status(asked: Status, desk: Desk) -> Reply:
     forecast = Button(
         label="Forecast", line=f"sla forecast{f' of:{quoted(scope.word)}' if scope.word else ''}"
     )
-    sections = (_by_service(desk, now, asked.within), _upcoming(desk, next_due))
+    sections = (_by_service(desk, scope, span, asked.within), _upcoming(desk, next_due))
     return Reply(
         title=f"Promises for {scope.name}, {span.name}",
         facts=facts(("Clocks now", clocks_now(desk, scope))),
@@ -81,33 +80,40 @@ def status(asked: Status, desk: Desk) -> Reply:
 
 def read_figures(desk: Desk, scope: Scope, since: str, until: str) -> list[Figure]:
     """What was settled from a day to before another, and what is broken since and nobody was told yet."""
-    by = ("service", "agreement", "kind", "goal")
     # Long stretches of whole months are read by months: the first day of each stands for all of it.
     step = 7 if int(until[:4]) - int(since[:4]) > 1 and until.endswith("-01") else 10
+    by = ("agreement", "kind", "goal")
     found = [
-        Figure(max(f"{day}-01", since) if step == 7 else day, service, agreement, kind, goal, outcome, number)
-        for day, service, agreement, kind, goal, outcome, number in desk.records.clocks.decided(
+        Figure(max(f"{day}-01", since) if step == 7 else day, agreement, kind, goal, outcome, number)
+        for day, agreement, kind, goal, outcome, number in desk.records.clocks.decided(
             since, until, scope.whose, by, step
         )
     ]
-    today = day_of(desk, desk.now)
+    for day, _, agreement, kind, goal, outcome, number in _beside(desk, scope, since, until):
+        found.append(Figure(day, agreement, kind, goal, outcome, number))
+    return found
+
+
+def _beside(
+    desk: Desk, scope: Scope, since: str, until: str
+) -> Iterator[tuple[str, str, str, str, float, str, int]]:
+    """What no tally holds: (day, service, agreement, kind, goal, outcome, number).
+
+    Promises whose moment has come and that nobody was told of; and whether drills began when they were to be held,
+    which are promises, too, though no agreement makes them.
+    """
+    today, whose = day_of(desk, desk.now), scope.whose
     if since <= today < until:
-        for service, agreement, kind, goal, _, number in desk.records.clocks.unrung(desk.now, scope.whose):
-            found.append(Figure(today, service, agreement, kind, goal, BROKEN, number))
-    return [*found, *_drills(desk, scope, since, until)]
-
-
-def _drills(desk: Desk, scope: Scope, since: str, until: str) -> list[Figure]:
-    """Whether drills began when they were to be held: promises, too, though no agreement makes them."""
-    if scope.whose.customer:
-        return []
+        for service, agreement, kind, goal, _, number in desk.records.clocks.unrung(desk.now, whose):
+            yield today, service, agreement, kind, goal, BROKEN, number
+    if whose.customer:
+        return
     zone = desk.policy.organisation.zone
     first, end = (instant_at(date.fromisoformat(each), time(), zone) for each in (since, until))
-    held = desk.records.figures.drills(first, min(end, desk.now), scope.whose.service, scope.whose.team)
-    return [
-        Figure(day_of(desk, ends), service, "", "drill", 100.0, KEPT if begun else BROKEN, 1)
-        for ends, service, begun in held
-    ]
+    for ends, service, begun in desk.records.figures.drills(
+        first, min(end, desk.now), whose.service, whose.team
+    ):
+        yield day_of(desk, ends), service, "", "drill", 100.0, KEPT if begun else BROKEN, 1
 
 
 def clocks_now(desk: Desk, scope: Scope) -> str:
@@ -215,11 +221,16 @@ def _share(figures: Sequence[Figure], kind: str, part: Step) -> float | None:
 # Drilling down ------------------------------------------------------------------------------------
 
 
-def _by_service(desk: Desk, figures: Sequence[Figure], within: str) -> Reply | None:
+def _by_service(desk: Desk, scope: Scope, span: Period, within: str) -> Reply | None:
     """The services behind the figures, the worst first, each behind a button; nothing when there is but one."""
+    if scope.whose.service:
+        return None
+    since, until = span.first.isoformat(), span.end.isoformat()
     came_to: Mapping[str, Counter[str]] = defaultdict(Counter)
-    for each in figures:
-        came_to[each.service][each.outcome] += each.number
+    for _, key, outcome, number in desk.records.clocks.decided(since, until, scope.whose, ("service",), 0):
+        came_to[key][outcome] += number
+    for _, key, *_, outcome, number in _beside(desk, scope, since, until):
+        came_to[key][outcome] += number
     if len(came_to) < 2:
         return None
     attainment = {service: attained(100, counts.items()) for service, counts in came_to.items()}

@@ -11,6 +11,7 @@ from storage import sqlite
 
 PARTS = (
     *("bench_clock", "bench_ledger", "bench_ack", "bench_alerts", "bench_tick", "bench_drill", "bench_pages"),
+    "bench_status",
     "bench_memory",
 )
 

@@ -14,6 +14,7 @@ from bot.clock import VirtualClock
 from config.policy import Policy
 from handlers.messages import Chart, Reply, Tone, flat
 from storage.database import Database
+from storage.models.continuity import ContinuityPlan, Drill, DrillService
 from storage.models.service_levels import ClockRow
 from storage.unit_of_work import Records
 from tests.harness.house import MONDAY, Talk
@@ -278,7 +279,8 @@ def ended(talk: Talk, number: int, spent: int) -> None:
             [
                 ClockRow(
                     subject=f"REQ-{number}", promise="respond", kind="respond", agreement="standard",
-                    agreement_version="", service="help", topic="question", team="service-desk", priority="P4", goal=95, open=False,
+                    agreement_version="", service="help", topic="question", team="service-desk", priority="P4",
+                    goal=95, open=False,
                     state="met late" if late else "met", decided_on="2026-11-20", spent=spent, allowed=28_800,
                     started_at=MONDAY, stopped_at=MONDAY, breached_at=MONDAY if late else None,
                 )
@@ -344,3 +346,42 @@ def test_what_is_decided_by_nobody_was_not_decided_in_time(quick_talk: Talk) -> 
     assert found[0][3] == "met late"
     assert [each.action for each in quick_talk.evidence("CHG-1")].count("sla.breached") == 1
     check_tallies(quick_talk)
+
+
+# Drills -------------------------------------------------------------------------------------------
+
+
+def test_a_drill_that_was_not_held_is_a_promise_that_was_broken(quick_talk: Talk) -> None:
+    with quick_talk.database.writing() as session:
+        plan = {
+            "key": "mail",
+            "name": "Mail",
+            "owner": "owner",
+            "in_file": False,
+            "state": "signed",
+            "content": "v",
+        }
+        session.add(ContinuityPlan(number=1, author="owner", changed_at=MONDAY, **plan))
+        session.flush()
+        for number, days, begun in ((1, -2, True), (2, -1, False), (3, 1, False)):
+            ends = MONDAY + timedelta(days=days)
+            session.add(
+                Drill(
+                    number=number, kind="full", title="t", plan=1, content="v", state="scheduled", room="owners", lead="owner",
+                    by="owner", starts_at=ends - timedelta(hours=2), ends_at=ends, platform="console", changed_at=MONDAY,
+                    started_at=ends - timedelta(hours=2) if begun else None,
+                )
+            )  # fmt: skip
+            session.flush()
+            session.add(
+                DrillService(
+                    drill=number,
+                    service="mail",
+                    team="platform",
+                    starts_at=ends,
+                    ends_at=ends,
+                )
+            )
+    for asked, found in (("mail", True), ("platform", True), ("laptops", False)):
+        shown = rows(quick_talk.say("manager", f"sla status {asked} within:30d"))
+        assert [row[:4] for row in shown] == ([["drill", "1", "1", "50.0 % ✗ below goal"]] if found else [])

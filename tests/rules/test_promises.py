@@ -183,3 +183,37 @@ def test_every_course_names_who_owes_and_where():
         for promise in Promise:
             assert course.states_of(promise)
             assert course.who_owes(promise)
+
+
+# Changes, whose records name the moments themselves ------------------------------------------------
+
+ASKED = (0, "change.submitted", {"decide_by": at(60).isoformat(), "review_by": None})
+
+
+@pytest.mark.parametrize(
+    ("then", "minute", "found"),
+    [
+        ((), 30, {"approve": State.RUNNING}),
+        ((), 60, {"approve": State.BREACHED}),
+        (((59, "change.approved", {"decide_by": None}),), 90, {"approve": State.MET}),
+        (((60, "change.rejected", {"decide_by": None}),), 90, {"approve": State.MET_LATE}),
+        (((10, "change.cancelled", {"decide_by": None}),), 90, {"approve": State.CANCELLED}),
+        (
+            ((10, "change.edited", {"decide_by": at(80).isoformat()}),),
+            70,
+            {"approve 1": State.CANCELLED, "approve": State.RUNNING},
+        ),
+        (
+            (
+                (10, "change.stage_approved", {"decide_by": at(90).isoformat()}),
+                (20, "change.approved", {"decide_by": None}),
+                (30, "change.implemented", {"review_by": at(130).isoformat()}),
+                (40, "change.reviewed", {"review_by": at(130).isoformat()}),
+            ),
+            50,
+            {"approve 1": State.MET, "approve": State.MET, "review": State.MET},
+        ),
+    ],
+)
+def test_a_change_is_decided_before_its_deadline_and_reviewed_by_its_day(then, minute, found):
+    assert states(told(ASKED, *then), minute) == found
