@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.adapters.port import Ear
+from bot.adapters.port import Adapter, Delivered, Delivery, Ear, Result, TryAgain
 from bot.clock import VirtualClock
 from bot.courier import Courier
-from bot.rehearsal.script import Click, Expect, Fill, Pass, Say, Script, Step
+from bot.rehearsal.script import Chat, Click, Expect, Fill, Pass, Say, Script, Step
 from bot.rehearsal.stage import Seen, Stage
 from bot.rehearsal.transcript import Entry, Evidence, Transcript
 from bot.scheduler import Bell
@@ -19,6 +19,30 @@ from storage.database import Database
 from storage.unit_of_work import Records
 
 _NOTES = ("sla.", "notice.")
+
+
+class _Line:
+    """A platform as the courier reaches it; while it is away, it takes nothing and says so."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+        self.platform = adapter.platform
+        self.pace = adapter.pace
+        self.away = False
+
+    async def start(self) -> None:
+        """The stage connects it."""
+
+    async def stop(self) -> None:
+        """The stage closes it."""
+
+    async def deliver(self, delivery: Delivery) -> Result:
+        """Hand a message on."""
+        return TryAgain("answered 503") if self.away else await self._adapter.deliver(delivery)
+
+    async def find(self, delivery: Delivery) -> Delivered | None:
+        """Ask after a message."""
+        return None if self.away else await self._adapter.find(delivery)
 
 
 class Player:
@@ -41,7 +65,8 @@ class Player:
     async def play(self) -> Transcript:
         """Play every step, then read the evidence."""
         await self._stage.open(Ear(self.dispatcher))
-        stage = {self._stage.platform: self._stage.adapter}
+        self._line = _Line(self._stage.adapter)
+        stage = {self._stage.platform: self._line}
         self._courier = Courier(self.dispatcher, stage, self._clock, "rehearsal")
         self._bell.plan()
         try:
@@ -70,6 +95,9 @@ class Player:
                     await self._stage.fill(step.person, step.answers)
                 case Pass():
                     await self._pass(step)
+                case Chat():
+                    self._note("time", "", step.text)
+                    self._line.away = step.away
         except LookupError as error:
             self._note("failed", "", str(error), step.number)
         await self._settle()

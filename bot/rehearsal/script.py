@@ -11,6 +11,7 @@
     wait 3h
     until Tue 09:00
     down 24h                                          the desk is away meanwhile
+    chat away                                         the platform takes nothing from the desk until `chat back`
     expect @staff hears "Alex Agent has REQ-1"        since the last line that was not an expectation
     expect @staff heard "…"                           at any time
     expect #service-desk shows "REQ-1"                what stands there now
@@ -81,6 +82,13 @@ class Pass(Step):
 
 
 @dataclass(frozen=True)
+class Chat(Step):
+    """From now on the platform takes nothing from the desk, although people can speak to it; or takes all again."""
+
+    away: bool
+
+
+@dataclass(frozen=True)
 class Expect(Step):
     """Something must be so; `what` is the kind of expectation."""
 
@@ -144,7 +152,7 @@ def parse(text: str, name: str, folder: Path) -> Script:
             if step is None:
                 raise NotUnderstood(
                     f"{name}:{number}: “{line}” means nothing here; "
-                    "write @person …, wait, until, down or expect (see docs/rehearsals.md)."
+                    "write @person …, wait, until, down, chat or expect (see docs/rehearsals.md)."
                 )
             steps.append(step)
     return Script(name, tuple(steps), policy, start)
@@ -159,6 +167,8 @@ def _step(number: int, line: str) -> Step | None:
         return Pass(number, line, rest, None, down=word == "down")
     if word == "until" and rest:
         return Pass(number, line, None, rest)
+    if line in ("chat away", "chat back"):
+        return Chat(number, line, line.endswith("away"))
     if word == "expect":
         return _expectation(number, line, rest)
     return None
