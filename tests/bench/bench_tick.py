@@ -18,7 +18,7 @@ from statistics import median
 from time import perf_counter
 
 import structlog
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Engine, Table, insert, select
 from sqlmodel import SQLModel
 
 from bot.scheduler import Bell
@@ -82,10 +82,10 @@ class World:
                                 parcel, "a bench sends nothing", self.clock.at, self.clock.at
                             )
                         )
-        with self.database.engine.begin() as connection:
-            for name in _COPIED:
-                _multiply(connection, SQLModel.metadata.tables[name], incidents)
-            if not self.database.is_sqlite:
+        for name in _COPIED:
+            _multiply(self.database.engine, SQLModel.metadata.tables[name], incidents)
+        if not self.database.is_sqlite:
+            with self.database.engine.begin() as connection:
                 connection.exec_driver_sql("ANALYZE")
 
     def tick(self) -> None:
@@ -96,15 +96,17 @@ class World:
         self.deliveries.next_at(["console"])
 
 
-def _multiply(connection: Connection, table: Table, number: int) -> None:
-    """Copy the rows that belong to the first incident for all the others."""
-    rows = [dict(row) for row in connection.execute(select(table)).mappings()]
+def _multiply(engine: Engine, table: Table, number: int) -> None:
+    """Copy the rows that belong to the first incident for all the others; no transaction may last for long."""
+    with engine.begin() as connection:
+        rows = [dict(row) for row in connection.execute(select(table)).mappings()]
     mine = [
         row for row in rows if row.get("subject") == "INC-1" or 1 in (row.get("incident"), row.get("number"))
     ]
     copies = [_as_of(row, each, place) for each in range(2, number + 1) for place, row in enumerate(mine)]
     for start in range(0, len(copies), 5000):
-        connection.execute(insert(table), copies[start : start + 5000])
+        with engine.begin() as connection:
+            connection.execute(insert(table), copies[start : start + 5000])
 
 
 def _as_of(row: dict[str, object], number: int, place: int) -> dict[str, object]:
