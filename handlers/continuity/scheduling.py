@@ -229,7 +229,7 @@ def announced(desk: Desk, drill: Drill, says: Plan) -> Outcome:
         drill,
         lambda: _answer(desk, drill, title, (*window, unsigned, beside)),
         list(_scheduled(drill, plan, says)),
-        notices=notices,
+        notices=[*notices, *in_thread(drill, f"{plan.name}: what has happened", text=says.scenario)],
         due=dues(drill),
     )
 

@@ -134,6 +134,14 @@ class Answer:
         }
 
     @property
+    def asked(self) -> str:
+        """What the form that opened says: its title, and each label with what stands below it."""
+        assert self.result.modal is not None, f"no form, but: {self.text}"
+        labels = [each for each in walk(self.result.modal["components"]) if each["type"] == 18]
+        lines = [f"{each['label']}: {each.get('description') or ''}" for each in labels]
+        return "\n".join([self.result.modal["title"], *lines])
+
+    @property
     def filled(self) -> dict[str, str]:
         """What the form is filled in with, by field."""
         found: dict[str, str] = {}

@@ -299,6 +299,7 @@ class DiscordStage(PlatformStage):
     def _heard(self, person: str, room: str | None, answer: Answer) -> None:
         if answer.result.modal is not None:
             self._forms[person] = answer
+            self._client_says(person, answer.asked)
             return
         for each in answer.messages:
             where = f"@{person}" if each.private or room is None else f"#{room}"
