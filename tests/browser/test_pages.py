@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from bot.web.pages import PAGES
 from tests.harness.house import Talk
@@ -15,8 +15,8 @@ from tests.harness.pages import link, on_a_wire
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
-DESK = {"width": 1280, "height": 900}
-PHONE = {"width": 360, "height": 740}
+DESK: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 360, "height": 740}
 EVERY = [
     *(page.path for page in PAGES),
     "/desk/calendar",
