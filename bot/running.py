@@ -19,13 +19,13 @@ from bot.adapters.port import Adapter
 from bot.web.app import create
 from bot.wiring import House
 from config.loading import PolicyErrors
+from handlers.messages import DESK, Command, Place
 from storage.database import StoreUnavailable
 from storage.unit_of_work import Records
 
 _log = structlog.get_logger()
 _GATEWAY = "discord-gateway"
 _GATEWAY_LEASE = timedelta(seconds=15)
-_KEYS_KEPT = timedelta(days=30)
 _PARTING = 12.0
 _DRAFTS_KEPT = timedelta(days=1)
 
@@ -190,17 +190,25 @@ async def _tell_that_it_works(house: House) -> None:
 
 
 async def _forget(house: House) -> None:
-    """Once a day, drop inbox keys that no platform repeats any more, and forms that nobody came back to."""
+    """Once a day, empty what the policy keeps no longer, and drop forms that nobody came back to."""
     while True:
+        await asyncio.to_thread(_retain, house)
         await asyncio.to_thread(_forget_once, house)
         await asyncio.sleep(86_400)
+
+
+def _retain(house: House) -> None:
+    now = house.clock.now()
+    said = Command(
+        line="privacy retain", sender=DESK, place=Place(platform="desk"), key=f"retain/{now.isoformat()}"
+    )
+    house.dispatcher.obey(said)
 
 
 def _forget_once(house: House) -> None:
     with house.database.writing() as session:
         house.database.take_time(session.connection())
         records = Records(session)
-        records.inbox.forget(house.clock.now() - _KEYS_KEPT)
         records.drafts.forget(house.clock.now() - _DRAFTS_KEPT)
 
 

@@ -702,14 +702,12 @@ class Retention:
     """How long copies are kept that nobody needs for ever: `retention.yaml`. Evidence itself is always kept.
 
     `answers` are those given to commands (a repeat within that time gets the same one), `messages` the contents of
-    what was sent, `talk` what was said in the console's rooms. `words` are the texts that people wrote on tickets,
-    counted from when the ticket ended; without it they are kept.
+    what was sent, `talk` what was said in the console's rooms.
     """
 
     answers: Annotated[Seconds, Field(ge=_DAY)] = 30 * _DAY
     messages: Annotated[Seconds, Field(ge=_DAY)] = 365 * _DAY
     talk: Annotated[Seconds, Field(ge=_DAY)] = 365 * _DAY
-    words: Annotated[Seconds, Field(ge=30 * _DAY)] | None = None
 
 
 @dataclass(frozen=True)

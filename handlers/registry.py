@@ -24,7 +24,7 @@ from handlers.continuity import views as drill_views
 from handlers.declare import Commands
 from handlers.errors import HouseFault
 from handlers.evidence import coverage as evidence_coverage
-from handlers.evidence import ledger
+from handlers.evidence import ledger, retention
 from handlers.incidents import climbing, ending, links, repair, response, roles
 from handlers.incidents import intake as incident_intake
 from handlers.incidents import views as incident_views
@@ -70,7 +70,7 @@ CAPABILITIES = (
     *(oncall_views, overrides, swaps, handover, waking, feeds),
     *(keeping, why, status, breaches, excluding, forecasting, simulating),
     *(agreements, digest, service_figures),
-    *(ledger, evidence_coverage),
+    *(ledger, evidence_coverage, retention),
     tokens,
 )
 

@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Text, cast, delete, or_, select, update
+from sqlalchemy import Text, cast, delete, null, or_, select, update
 from sqlmodel import Session, col
 
 from storage.database import Database
@@ -20,6 +20,7 @@ from storage.models.drafts import Draft
 from storage.models.evidence import EvidenceRow, WordsRow
 from storage.models.flow import SPACE, InboxRow, OutboxRow, Post
 from storage.repositories.console import Console
+from storage.sqlite import ERASES
 
 _REF = re.compile(r"\b[A-Z]{3}-\d+\b")
 _ERASED = "What was said here was erased."
@@ -55,6 +56,25 @@ class Copies:
             + self._spaces(tickets)
             + self._rooms(people, tickets, now)
         )
+
+    def empty_messages(self, before: datetime) -> int:
+        """Empty what was sent, skipped or given up before an instant; returns how many messages."""
+        old = (
+            col(OutboxRow.done_at) < before,
+            col(OutboxRow.payload).is_not(None),
+            col(OutboxRow.open).is_(False),
+        )
+        return self._emptied(update(OutboxRow).where(*old).values(payload=null()))
+
+    def empty_talk(self, before: datetime) -> int:
+        """Empty what was said in the console's rooms before an instant; returns how many messages."""
+        said = or_(col(ConsoleMessage.line).is_not(None), col(ConsoleMessage.reply).is_not(None))
+        old = update(ConsoleMessage).where(col(ConsoleMessage.at) < before, said)
+        return self._emptied(old.values(line=None, reply=null()))
+
+    def _emptied(self, change: Any) -> int:
+        self._session.info[ERASES] = True
+        return int(self._session.execute(change).rowcount)  # type: ignore[attr-defined]  # a cursor result in practice
 
     def _answers(self, people: Collection[str], tickets: AbstractSet[str]) -> int:
         found = [

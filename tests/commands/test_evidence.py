@@ -11,6 +11,7 @@ from sqlalchemy import text
 from config.vocabulary import practices, process_areas
 from handlers import registry
 from handlers.messages import Reply, Tone, flat
+from storage.unit_of_work import Records
 from tests.harness.house import Talk
 
 
@@ -284,3 +285,31 @@ def test_only_managers_have_the_ledger_checked(quick_talk: Talk) -> None:
 
 def test_without_a_signature_there_is_no_checkpoint_to_show(quick_talk: Talk) -> None:
     assert quick_talk.say("staff", "evidence checkpoint").title == "Nothing was signed yet."
+
+
+# Retention ---------------------------------------------------------------------------------------------
+
+
+def test_copies_are_emptied_when_the_policy_says_so_and_evidence_stays(quick_talk: Talk) -> None:
+    quick_talk.say("staff", "request new question a private matter", key="mine")
+    with quick_talk.database.writing() as session:
+        Records(session).outbox.set_aside("a test", quick_talk.clock.now())
+        session.execute(text("UPDATE outbox SET payload = '{}'"))
+    records = len(quick_talk.evidence("REQ-1"))
+
+    def left() -> tuple[object, ...]:
+        with quick_talk.database.reading() as session:
+            inbox = session.execute(text("SELECT count(*) FROM inbox WHERE key = 'mine'")).scalar()
+            full = session.execute(
+                text("SELECT count(*) FROM outbox WHERE payload IS NOT NULL AND state = 'skipped'")
+            ).scalar()
+            return inbox, bool(full)
+
+    for days, expected in ((29, (1, True)), (2, (0, True)), (400, (0, False))):
+        quick_talk.wait(days=days)
+        quick_talk.say("desk", "privacy retain")
+        assert left() == expected
+    assert quick_talk.say("owner", "privacy retain").title == "Only the desk itself says this."
+    assert len(quick_talk.evidence("REQ-1")) >= records
+    assert "retention.applied" in quick_talk.actions("desk")
+    assert quick_talk.say("manager", "evidence verify").tone is Tone.GOOD
