@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from statistics import quantiles
 from time import perf_counter
@@ -95,26 +95,44 @@ def stores(engine: str) -> Iterator[Iterator[str]]:
         if engine == "sqlite":
             yield (f"sqlite:///{folder}/{number}.db" for number, _ in enumerate(SIZES))
             return
-        with running_server() as server:
-
-            def each() -> Iterator[str]:
-                for _ in SIZES:
-                    with server.database() as url:
-                        yield url
-
-            yield each()
+        with running_server() as server, ExitStack() as kept:
+            yield iter([kept.enter_context(server.database()) for _ in SIZES])
 
 
-def timed(talk: Talk, line: str, times: int) -> Sequence[float]:
-    """Seconds of each answer, after a few that warm up."""
-    took = []
+def timed(talks: Sequence[Talk], line: str, times: int) -> list[list[float]]:
+    """Seconds of each answer of each desk, in turns, so that whatever else the machine does strikes both alike."""
+    took: list[list[float]] = [[] for _ in talks]
     for number in range(times + 5):
-        began = perf_counter()
-        reply = talk.say("manager", line)
-        if number >= 5:
-            took.append(perf_counter() - began)
-    assert reply.chart is not None, reply.title
+        for talk, seconds in zip(talks, took, strict=True):
+            began = perf_counter()
+            reply = talk.say("manager", line)
+            if number >= 5:  # the first few warm up
+                seconds.append(perf_counter() - began)
+            assert reply.chart is not None, reply.title
     return took
+
+
+def measure(engine: str, times: int) -> None:
+    """One engine, with few tickets and with many."""
+    policy = load(POLICIES)
+    with ExitStack() as stack:
+        talks = []
+        for (closed, running), url in zip(SIZES, stack.enter_context(stores(engine)), strict=False):
+            database = Database(url)
+            stack.callback(database.close)
+            migrations.upgrade(database)
+            began = perf_counter()
+            fill(database, closed, running)
+            print(
+                f"{engine}: {closed:,} closed and {running:,} open, filled in {perf_counter() - began:.0f} s"
+            )
+            talks.append(Talk(database, policy, VirtualClock(NOW)))
+        for line in WAYS:
+            few, many = (quantiles(each, n=100) for each in timed(talks, line, times))
+            print(f"  {line}")
+            for name, at in (("p50", 49), ("p99", 98)):
+                few_ms, many_ms = few[at] * 1e3, many[at] * 1e3
+                print(f"    {name} {few_ms:10.2f} ms {many_ms:10.2f} ms {many_ms / few_ms:8.2f} x")
 
 
 def main() -> None:
@@ -123,33 +141,8 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=200)
     parser.add_argument("--engine", choices=("sqlite", "postgresql"), action="append")
     options = parser.parse_args()
-    policy = load(POLICIES)
     for engine in options.engine or ("sqlite", "postgresql"):
-        p99s: dict[str, list[float]] = {line: [] for line in WAYS}
-        p50s: dict[str, list[float]] = {line: [] for line in WAYS}
-        with stores(engine) as urls:
-            for (closed, running), url in zip(SIZES, urls, strict=False):
-                database = Database(url)
-                migrations.upgrade(database)
-                began = perf_counter()
-                fill(database, closed, running)
-                print(
-                    f"{engine}: {closed:,} closed and {running:,} open, filled in {perf_counter() - began:.0f} s"
-                )
-                talk = Talk(database, policy, VirtualClock(NOW))
-                for line in WAYS:
-                    hundredths = quantiles(timed(talk, line, options.times), n=100)
-                    p50s[line].append(hundredths[49])
-                    p99s[line].append(hundredths[98])
-                    print(
-                        f"  {line:<40} p50 {hundredths[49] * 1e3:8.2f} ms   p99 {hundredths[98] * 1e3:8.2f} ms"
-                    )
-                database.close()
-        for line in WAYS:
-            print(
-                f"{engine}: {line}: {p50s[line][1] / p50s[line][0]:.2f} x at p50,"
-                f" {p99s[line][1] / p99s[line][0]:.2f} x at p99"
-            )
+        measure(engine, options.times)
 
 
 if __name__ == "__main__":

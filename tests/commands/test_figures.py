@@ -353,25 +353,20 @@ def test_what_is_decided_by_nobody_was_not_decided_in_time(quick_talk: Talk) -> 
 
 def test_a_drill_that_was_not_held_is_a_promise_that_was_broken(quick_talk: Talk) -> None:
     with quick_talk.database.writing() as session:
-        plan = {
-            "key": "mail",
-            "name": "Mail",
-            "owner": "owner",
-            "in_file": False,
-            "state": "signed",
-            "content": "v",
-        }
-        session.add(ContinuityPlan(number=1, author="owner", changed_at=MONDAY, **plan))
+        plan = ContinuityPlan(
+            number=1, key="mail", name="Mail", owner="owner", in_file=False, state="signed", content="v",
+            author="owner", changed_at=MONDAY,
+        )  # fmt: skip
+        session.add(plan)
         session.flush()
         for number, days, begun in ((1, -2, True), (2, -1, False), (3, 1, False)):
             ends = MONDAY + timedelta(days=days)
-            session.add(
-                Drill(
-                    number=number, kind="full", title="t", plan=1, content="v", state="scheduled", room="owners", lead="owner",
-                    by="owner", starts_at=ends - timedelta(hours=2), ends_at=ends, platform="console", changed_at=MONDAY,
-                    started_at=ends - timedelta(hours=2) if begun else None,
-                )
+            drill = Drill(
+                number=number, kind="full", title="t", plan=1, content="v", state="scheduled", room="owners",
+                lead="owner", by="owner", starts_at=ends - timedelta(hours=2), ends_at=ends, platform="console",
+                changed_at=MONDAY, started_at=ends - timedelta(hours=2) if begun else None,
             )  # fmt: skip
+            session.add(drill)
             session.flush()
             session.add(
                 DrillService(
