@@ -86,6 +86,7 @@ class World:
             _multiply(self.database.engine, SQLModel.metadata.tables[name], incidents)
         if not self.database.is_sqlite:
             with self.database.engine.begin() as connection:
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")  # nobody waits for it
                 connection.exec_driver_sql("ANALYZE")
 
     def tick(self) -> None:
