@@ -18,11 +18,6 @@ from handlers.rules.moments import show_day
 from handlers.rules.readiness import gap_of, look_again_by
 from storage.models.continuity import WHOLE, ReadinessCheck
 
-_EVENTS = {
-    ReadinessKind.SUPPLIER: "supplier_performance.reviewed",
-    ReadinessKind.SKILL: "skill_gap.recorded",
-}
-
 
 @dataclass(frozen=True)
 class Show:
@@ -48,6 +43,22 @@ class Confirm:
 
     service: ServiceKey
     because: Annotated[Text | None, "Why it can go on although something lacks"] = None
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """For example: service supplier-reviewed mail vendor"""
+
+    service: ServiceKey
+    item: Word
+
+
+@dataclass(frozen=True)
+class SkillLacks:
+    """For example: service skill-lacks mail two-people"""
+
+    service: ServiceKey
+    item: Word
 
 
 def _list_of(desk: Desk, service: str) -> Readiness:
@@ -106,7 +117,7 @@ def _row(desk: Desk, service: str, item: ReadinessItem) -> tuple[Words, ...]:
     )
 
 
-@command("service check", params=Check, evidences=("SD SP 2.2", "SAM SP 2.1", "WP SP 2.5"))
+@command("service check", params=Check, evidences=("SD SP 2.2",))
 def check(asked: Check, desk: Desk) -> Outcome:
     """Say whether something that a service needs is there; consumables are counted."""
     service = desk.policy.services[asked.service]
@@ -137,7 +148,16 @@ def check(asked: Check, desk: Desk) -> Outcome:
     )
     return Outcome(
         reply=lambda: _checked(desk, service, item, ready=ready, short=short),
-        changes=_records(service, item, asked, ready=ready),
+        changes=[
+            Record(
+                "readiness.item_checked",
+                f"service:{service.key}",
+                None,
+                {"item": item.key, "kind": str(item.kind), "ready": ready, "count": asked.count},
+                {"note": asked.note} if asked.note else {},
+            )
+        ],
+        follow=_follow(service, item, ready=ready),
     )
 
 
@@ -149,15 +169,36 @@ def _require_may_check(desk: Desk, service: Service, item: ReadinessItem) -> Non
     raise NotAllowed(f"You cannot check what {service.name} needs.", f"{' or '.join(names)} can; ask them.")
 
 
-def _records(service: Service, item: ReadinessItem, asked: Check, *, ready: bool) -> list[Record]:
-    told = {"item": item.key, "kind": str(item.kind), "ready": ready, "count": asked.count}
-    subject = f"service:{service.key}"
-    words = {"note": asked.note} if asked.note else {}
-    found = [Record("readiness.item_checked", subject, None, told, words)]
-    event = _EVENTS.get(item.kind)
-    if event and (item.kind is ReadinessKind.SUPPLIER or not ready):
-        found.append(Record(event, subject, None, told))
-    return found
+def _follow(service: Service, item: ReadinessItem, *, ready: bool) -> list[str]:
+    """What else a check is evidence of: of a supplier, that it was held to its terms; of a skill, that it lacks."""
+    if item.kind is ReadinessKind.SUPPLIER:
+        return [f"service supplier-reviewed {service.key} {item.key}"]
+    return (
+        [f"service skill-lacks {service.key} {item.key}"]
+        if item.kind is ReadinessKind.SKILL and not ready
+        else []
+    )
+
+
+@command("service supplier-reviewed", params=Reviewed, evidences=("SAM SP 2.1",), desk_only=True)
+def supplier_reviewed(asked: Reviewed, desk: Desk) -> Outcome:
+    """Note that a supplier was held to what was agreed with it."""
+    return _noted(asked, desk, "supplier_performance.reviewed")
+
+
+@command("service skill-lacks", params=SkillLacks, evidences=("WP SP 2.5",), desk_only=True)
+def skill_lacks(asked: SkillLacks, desk: Desk) -> Outcome:
+    """Note that a skill which a service needs is not there."""
+    return _noted(asked, desk, "skill_gap.recorded")
+
+
+def _noted(asked: Reviewed | SkillLacks, desk: Desk, event: str) -> Outcome:
+    look = looks(desk, asked.service).get(asked.item)
+    told = {"item": asked.item, "ready": look.ready if look else None}
+    return Outcome(
+        reply=Reply(title=f"{asked.service}: {asked.item} is noted"),
+        changes=[Record(event, f"service:{asked.service}", None, told)],
+    )
 
 
 def _checked(desk: Desk, service: Service, item: ReadinessItem, *, ready: bool, short: bool) -> Reply:

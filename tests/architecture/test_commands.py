@@ -194,6 +194,8 @@ STORY = (
     ("agent", "continuity edit PLN-2 triggers:fire"),
     ("agent", "continuity approve PLN-2"),
     ("oncall", "service check mail spare-disks ready count:3"),
+    ("oncall", "service check mail two-people lacking one has left"),
+    ("owner", "service check mail vendor ready"),
     ("owner", "service ready mail because:“it must”"),
     ("agent", "drill schedule PLN-2 simulation start:“in 1h”"),
     ("backup", "drill join DRL-1"),
