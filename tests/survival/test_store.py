@@ -6,7 +6,7 @@ import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 
@@ -80,16 +80,24 @@ def test_many_writers_lose_no_change_and_none_is_told_that_the_store_is_busy(
 def test_whoever_finds_a_postgresql_row_locked_is_told_so_before_they_give_up(
     two: tuple[Database, Database], say: Callable[[str], None]
 ):
-    with two[0].writing() as session:
-        Records(session).ledger.hold()
-        began = time.monotonic()
-        with pytest.raises(StoreUnavailable), two[1].writing() as other:
+
+    def hold() -> None:
+        with two[1].writing() as other:
             Records(other).ledger.hold()
-        waited = time.monotonic() - began
+
+    with ThreadPoolExecutor(1) as beside:
+        with two[0].writing() as session:
+            Records(session).ledger.hold()
+            began = time.monotonic()
+            waiting = beside.submit(hold)
+            told = wait([waiting], 2 * WAITS_AT_MOST).done
+            waited = time.monotonic() - began
+        assert told, "it waits for as long as the other one works"
+    with pytest.raises(StoreUnavailable):
+        waiting.result()
     say(f"told after {waited:.1f} s that the ledger is held")
     assert waited <= WAITS_AT_MOST
-    with two[1].writing() as other:
-        Records(other).ledger.hold()
+    hold()
 
 
 @on_postgresql
@@ -154,7 +162,7 @@ def test_on_a_full_disk_nothing_is_half_done_reads_go_on_and_so_does_work_when_t
     room = resize(two[0], 40)
 
     def fill() -> None:
-        for number in range(1000):
+        for number in range(200):
             talk.say("staff", f"request new question {'why ' * 200}{number} anyway:yes")
 
     with pytest.raises(StoreUnavailable, match="full"):
