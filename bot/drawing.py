@@ -232,11 +232,13 @@ def _plotted(chart: Chart) -> Spec:
     layers: list[Spec] = []
     if chart.plot is Plot.BAR:
         bars = {**encoding, "fillOpacity": by_series(list(_FILLING)), "stroke": colours}
+        slim: Spec = {"width": {"expr": "min(90, bandwidth('x') * 0.9)"}}
         if len(names) > 1:
             bars["xOffset"] = {"field": "series", "type": "nominal"}
+            slim = {}
         layers.append(
             {
-                "mark": {"type": "bar", "strokeWidth": 1.5, "cornerRadiusEnd": 2},
+                "mark": {"type": "bar", "strokeWidth": 1.5, "cornerRadiusEnd": 2, **slim},
                 "encoding": bars,
             }
         )

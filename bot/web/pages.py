@@ -169,6 +169,22 @@ def period_ask(query: Query, default: str) -> Ask:
     return Ask("within", "Period", value, known)
 
 
+def _services(policy: Policy, query: Query) -> Sequence[Sequence[str]]:
+    key, within = query.get("service", ""), _period(query, "month")
+    if key not in policy.services:
+        return [["service list"], ["service capacity", f"service satisfaction within:{within}"]]
+    return [
+        [f"service show {key}", f"service availability {key} within:{within}"],
+        [f"service readiness {key}"],
+        [f"service satisfaction {key} within:{within}"],
+    ]
+
+
+def _services_asks(policy: Policy, query: Query) -> Sequence[Ask]:
+    services = [("", "All"), *((key, each.name) for key, each in policy.services.items())]
+    return (Ask("service", "Service", query.get("service", ""), services), period_ask(query, "month"))
+
+
 PAGES = (
     Page(
         "/desk",
@@ -204,7 +220,15 @@ PAGES = (
         "/desk/agreements",
         "Agreements",
         "What is promised for which service, by which version.",
-        lambda _policy, _query: [["sla agreement"], ["service list"]],
+        lambda _policy, _query: [["sla agreement"]],
+        needs="sla agreement",
+    ),
+    Page(
+        "/desk/services",
+        "Services",
+        "What there is, in which version, how far it was there, and what people think of it.",
+        _services,
+        _services_asks,
         needs="service list",
     ),
     Page(
