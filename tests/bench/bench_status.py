@@ -37,7 +37,7 @@ INSERT INTO clock (subject, promise, kind, agreement, agreement_version, service
     goal, state, open, counted, excluded, decided_on, spent, allowed, started_at, due_at, soon_at, stopped_at,
     breached_at)
 WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i < {last}),
-ticket AS (SELECT i, i * 7919 % 1000003 AS r, {start} + {span} / {total} * (i - {offset}) AS at FROM n)
+ticket AS (SELECT i, CAST(i AS BIGINT) * 7919 % 1000003 AS r, {start} + {span} / {total} * (i - {offset}) AS at FROM n)
 SELECT 'REQ-' || i, promise, promise, CASE WHEN r % 3 = 0 THEN 'priority' ELSE 'standard' END, 'v1',
     CASE r % 5 WHEN 0 THEN 'mail' WHEN 1 THEN 'laptops' WHEN 2 THEN 'accounts' WHEN 3 THEN 'vpn' ELSE 'help' END,
     'topic' || (r % 12), CASE WHEN r % 2 = 0 THEN 'service-desk' ELSE 'platform' END,
