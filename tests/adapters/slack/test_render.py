@@ -72,6 +72,7 @@ people = st.builds(Who, person=st.sampled_from(["owner", "staff"]), name=short)
 parts = st.one_of(written, st.builds(Moment, moment=instants, relative=st.booleans()), people)
 said = st.lists(parts, max_size=3).map(tuple)
 facts = st.builds(Fact, label=short, value=said)
+GANTT = gantt(12, 3)
 buttons = st.builds(
     Button,
     label=short,
@@ -102,8 +103,8 @@ def replies(draw: st.DrawFn, depth: int = 1) -> Reply:
         tone=draw(st.sampled_from(Tone)),
         facts=tuple(draw(st.lists(facts, max_size=4))) * draw(st.sampled_from([1, 3])),
         table=draw(st.none() | tables()),
-        chart=draw(st.none() | charts() | st.just(gantt(12, 3))),
-        sheet=draw(st.none() | sheets()),
+        chart=draw(st.none() | charts() | st.just(GANTT)),
+        sheet=draw(st.none() | sheets()) if depth else None,
         buttons=tuple(draw(st.lists(buttons, max_size=4))) * draw(st.sampled_from([1, 8])),
         form=draw(st.none() | st.just(form)),
         subject=draw(st.none() | st.just("REQ-7")),
