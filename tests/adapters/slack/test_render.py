@@ -125,7 +125,7 @@ def faults(message: Message) -> list[str]:
 
 
 @given(replies(), st.booleans(), st.sampled_from(["", "say back", "x" * 2001]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_reply_keeps_every_limit_and_acts_by_itself_nowhere(reply: Reply, native: bool, line: str):
     offer = Offer(line, "about/C1/1.2/") if line else None
     accounts = {"owner": "U0OWNER"}
