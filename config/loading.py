@@ -44,6 +44,7 @@ from config.policy import (
     Service,
     StandardChange,
     Team,
+    Webhook,
     fingerprint,
     shown,
 )
@@ -67,6 +68,7 @@ NAMED: Mapping[str, type] = {
     "freezes": Freeze,
     "plans": Plan,
     "readiness": Readiness,
+    "webhooks": Webhook,
     "digests": Digest,
 }
 """The files in which a key names a thing, and what the body under it fills."""
@@ -160,6 +162,7 @@ def load(folder: Path, first_gap: FirstGap | None = None) -> Policy:
         digests=things.get("digests", {}),
         evidence=wholes.get("evidence"),
         retention=wholes.get("retention"),
+        webhooks=things.get("webhooks", {}),
     )
     calendars = {
         key: replace(calendar, closed=_closed(calendar, folder, files["calendars"], report))
@@ -192,6 +195,7 @@ def load(folder: Path, first_gap: FirstGap | None = None) -> Policy:
         digests=draft.digests,
         evidence=draft.evidence or EvidenceRules(),
         retention=draft.retention or Retention(),
+        webhooks=draft.webhooks,
     )
     return replace(policy, version=fingerprint(policy))
 

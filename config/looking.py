@@ -38,6 +38,7 @@ from config.policy import (
     Service,
     StandardChange,
     Team,
+    Webhook,
     Weekday,
     shown,
 )
@@ -91,6 +92,7 @@ class Draft:
     digests: Mapping[str, Digest]
     evidence: EvidenceRules | None
     retention: Retention | None
+    webhooks: Mapping[str, Webhook]
 
 
 class Look:

@@ -711,6 +711,25 @@ class Retention:
 
 
 @dataclass(frozen=True)
+class Webhook:
+    """A program that hears of events: `webhooks.yaml`. `to` is its address, which must take signed POSTs.
+
+    `events` are actions of the ledger such as `request.taken`, or `incident.*` for all of a kind, or `*`.
+    """
+
+    key: Key
+    to: Annotated[str, Field(pattern=r"^https?://[^\s/]+", max_length=500)]
+    events: Annotated[tuple[str, ...], Field(min_length=1)]
+
+    def hears(self, action: str) -> bool:
+        """Whether it is told of an action."""
+        return any(
+            each in ("*", action) or (each.endswith(".*") and action.startswith(each[:-1]))
+            for each in self.events
+        )
+
+
+@dataclass(frozen=True)
 class PlanStep:
     """One step of a plan. `owner` names people, `@team`, `role:responder` or `rota:KEY`: who does it.
 
@@ -1016,6 +1035,7 @@ class Policy:
     digests: Mapping[str, Digest] = field(default_factory=dict)
     evidence: EvidenceRules = field(default_factory=EvidenceRules)
     retention: Retention = field(default_factory=Retention)
+    webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     version: str = ""
 
 

@@ -17,14 +17,14 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from config.policy import Policy
+from config.policy import Policy, Way
 from handlers.access import Person, require_role
 from handlers.declare import Commands, Declared, Outcome, Standing, distribute, form_for, understand
 from handlers.desk import Desk
 from handlers.directory import Directory
 from handlers.errors import DeskError, HouseFault, NeedsForm, NotAllowed, TooLarge, WrongState
 from handlers.messages import DESK, Button, Command, Form, Option, Place, Reply, Sender, Tone
-from handlers.outgoing import Postbox
+from handlers.outgoing import Postbox, tell_programs
 from handlers.parsing import LINE_AT_MOST, reference, storable
 from handlers.rules.ledger import Entry
 from storage.database import Database, StoreConflict, StoreUnavailable
@@ -174,7 +174,7 @@ class Dispatcher:
 
     def _write(self, declared: Declared, outcome: Outcome, desk: Desk) -> None:
         if outcome.changes:
-            desk.records.ledger.append(
+            happened = desk.records.ledger.append(
                 [
                     Entry(
                         at=desk.now,
@@ -192,6 +192,8 @@ class Dispatcher:
                     for change in outcome.changes
                 ]
             )
+            if desk.policy.webhooks:
+                tell_programs(desk.policy, desk.records, happened, Way.WEBHOOK in self.platforms)
         for prefix in outcome.undue:
             desk.records.dues.cancel(prefix)
         for due in outcome.due:

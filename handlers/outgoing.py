@@ -16,6 +16,7 @@ from uuid import uuid4
 from config.policy import Contact, Policy, Way
 from handlers.directory import CONSOLE, Directory
 from handlers.messages import Card, Kind, Notice, ToPerson, ToRoom, ToSpace, ToThread
+from handlers.rules.ledger import Record
 from storage.models.flow import SPACE
 from storage.repositories.outbox import Item
 from storage.unit_of_work import Records
@@ -215,6 +216,34 @@ class Postbox:
         if address is None:
             trouble = f"no address for {way}"
         return _To(way, f"{way}:@{person}" + (f"/{number + 1}" if number else ""), place, trouble=trouble)
+
+
+def tell_programs(policy: Policy, records: Records, happened: Iterable[Record], is_set_up: bool) -> None:
+    """Write what happened for every program that hears of it: codes, and no word that a person wrote."""
+    rows = []
+    for record in happened:
+        event = {
+            "seq": record.seq,
+            "at": record.at.isoformat(),
+            "action": record.action,
+            "subject": record.subject,
+            "actor": record.actor,
+            "before": record.before,
+            "after": record.after,
+            "practices": list(record.practices),
+            "hash": record.hash,
+        }
+        for hook in policy.webhooks.values():
+            if hook.hears(record.action):
+                lane = f"{Way.WEBHOOK}:{hook.key}"
+                row = _row(f"event/{record.seq}/{hook.key}", Kind.MESSAGE, Way.WEBHOOK, lane, record.at)
+                row |= {"place": {"to": hook.to, "event": event}, "payload": {"title": record.action}}
+                if not is_set_up:
+                    trouble = "webhook is not set up"
+                    row |= {"open": False, "state": "given up", "reason": trouble, "done_at": record.at}
+                rows.append(row)
+    if rows:
+        records.outbox.add(rows)
 
 
 def _nowhere(person: str) -> _To:

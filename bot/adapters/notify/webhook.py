@@ -57,7 +57,12 @@ def sign(secret: str, timestamp: str, content: bytes) -> str:
 
 
 def shown(delivery: Delivery) -> Mapping[str, Any]:
-    """The body, ready for JSON: what a reader needs to show it, and what may be said to the desk in answer."""
+    """The body, ready for JSON: what a reader needs to show it, and what may be said to the desk in answer.
+
+    To a program that hears of events it is the event itself, as the ledger holds it.
+    """
+    if event := delivery.place.get("event"):
+        return {"key": delivery.key, "kind": "event", **event}
     reply, zone = delivery.reply, zone_of(delivery.place)
     return {
         "key": delivery.key,
