@@ -60,7 +60,8 @@ def test_the_first_record_says_that_nothing_of_it_happened(history: tuple[Databa
     assert told(database)[0][2] == "example_history.begun"
     with database.reading() as session:
         fact = Records(session).facts.get(EXAMPLE)
-        assert fact and fact["seed"] == 7
+        assert fact
+        assert fact["seed"] == 7
 
 
 def test_a_seed_gives_one_history(history: tuple[Database, Played], tmp_path: Path) -> None:
