@@ -11,7 +11,7 @@ from storage import sqlite
 
 PARTS = (
     *("bench_clock", "bench_ledger", "bench_ack", "bench_alerts", "bench_tick", "bench_drill", "bench_pages"),
-    "bench_status",
+    *("bench_status", "bench_coverage"),
     *("bench_idle", "bench_due", "bench_start", "bench_day"),
     "bench_memory",
 )

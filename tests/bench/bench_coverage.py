@@ -45,9 +45,11 @@ SELECT i, {start} + {step} * i, 'agent', 'console', 'request.taken', 'REQ-' || (
     CASE WHEN i % 7 = 0 THEN '{{"service":"' || {service} || '"}}' END, {practices}, '', '', '{{}}', '', ''
 FROM n
 """
-_SERVICE = "CASE (i / 7) % 5 WHEN 0 THEN 'mail' WHEN 1 THEN 'vpn' WHEN 2 THEN 'help' WHEN 3 THEN 'network' ELSE 'laptops' END"
-_PRACTICES = """CASE i % 6 WHEN 0 THEN '["SD SP 3.1"]' WHEN 1 THEN '["SD SP 3.2","WMC SP 1.1"]' WHEN 2 THEN '["IRP SP 2.1"]'
-    WHEN 3 THEN '["IRP SP 2.3"]' WHEN 4 THEN '["CM SP 2.1","SST SP 1.2"]' ELSE '["WMC SP 1.2"]' END"""
+_SERVICE = """CASE (i / 7) % 5 WHEN 0 THEN 'mail' WHEN 1 THEN 'vpn' WHEN 2 THEN 'help' WHEN 3 THEN 'network'
+    ELSE 'laptops' END"""
+_PRACTICES = """CASE i % 6 WHEN 0 THEN '["SD SP 3.1"]' WHEN 1 THEN '["SD SP 3.2","WMC SP 1.1"]'
+    WHEN 2 THEN '["IRP SP 2.1"]' WHEN 3 THEN '["IRP SP 2.3"]' WHEN 4 THEN '["CM SP 2.1","SST SP 1.2"]'
+    ELSE '["WMC SP 1.2"]' END"""
 
 
 def fill(database: Database, size: int) -> None:
