@@ -163,7 +163,8 @@ def test_on_a_full_disk_nothing_is_half_done_reads_go_on_and_so_does_work_when_t
 
     def fill() -> None:
         for number in range(200):
-            talk.say("staff", f"request new question {'why ' * 200}{number} anyway:yes")
+            asked = f"request new question {'why ' * 200}{number} anyway:yes"
+            assert talk.say("staff", asked).subject, "it was answered as if the fault were ours"
 
     with pytest.raises(StoreUnavailable, match="full"):
         fill()
