@@ -221,6 +221,9 @@ STORY = (
     ("agent", "drill schedule PLN-1 tabletop start:“in 2 days”"),
     ("oncall", "continuity invoke PLN-1 incident:INC-3 because:gone"),
     ("agent", "continuity withdraw PLN-2 no hall"),
+    ("owner", "token make report scopes:request:read"),
+    ("owner", "token revoke TOK-1"),
+    ("desk", "privacy retain"),
     ("owner", "privacy erase @staff"),
 )  # fmt: skip
 """Says everything that changes something, `desk` what its other parts have it say; the rest follows with time."""
