@@ -40,7 +40,7 @@ _BATCH = 500_000
 _FILL = """
 INSERT INTO evidence (seq, at, actor, surface, action, subject, before, after, practices, policy, reference,
     commitments, previous, hash)
-WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i < {last})
+WITH RECURSIVE n(i) AS (SELECT CAST({first} AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < {last})
 SELECT i, {start} + {step} * i, 'agent', 'console', 'request.taken', 'REQ-' || (i / 7), NULL,
     CASE WHEN i % 7 = 0 THEN '{{"service":"' || {service} || '"}}' END, {practices}, '', '', '{{}}', '', ''
 FROM n
