@@ -44,6 +44,13 @@ class Desk:
     feed: Callable[[str], str | None] = _no_feed
 
     @property
+    def is_spoken_to(self) -> bool:
+        """Whether anything is on file. A ledger begins with what people say: until then nothing is recorded or told,
+        and the store may still take in a backup.
+        """
+        return self.records.ledger.head().size > 0
+
+    @property
     def surface(self) -> str:
         """Where the command came from, for the ledger."""
         return self.command.sender.platform

@@ -23,7 +23,10 @@ from storage.models.flow import Installation
 from storage.repositories.flow import HELD
 
 _CHUNK = 1000
-_BEFORE_ANYBODY_SPOKE = ("due", "inbox", "installation", "lane", "lease", "ledger_head", "rota_turn")
+_BEFORE_ANYBODY_SPOKE = (
+    *("due", "inbox", "installation", "lane", "lease", "ledger_head", "rota_turn"),
+    *("continuity_plan_service", "continuity_plan", "definition", "counter"),
+)
 """Tables in which a desk writes by itself, as soon as it runs."""
 
 

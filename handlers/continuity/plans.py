@@ -167,14 +167,17 @@ def take_up(asked: TakeUp, desk: Desk) -> Outcome:
         desk.records.continuity.save()
         records.append(record(gone, "continuity_plan.withdrawn", None, {"plan": gone.content}))
     for says in desk.policy.plans.values():
-        plan = desk.records.continuity.plan_called(says.key)
-        if plan is None:
-            plan = _new(desk, says, in_file=True)
-            records += _published(plan, says)
-        elif not _rewritten(desk, plan, says):
+        plan = desk.records.continuity.plan_called(says.key) or _new(desk, says, in_file=True)
+        if not desk.is_spoken_to:
+            _rewritten(desk, plan, says)
             continue
-        else:
+        if not _is_on_file(desk, plan):
+            _rewritten(desk, plan, says)
+            records += _published(plan, says)
+        elif _rewritten(desk, plan, says):
             records += _revised(plan, says)
+        else:
+            continue
         notices += _ask_owner(desk, plan)
     return Outcome(
         reply=Reply(title=f"{counted(len(records), 'record')} of plans"),
@@ -231,6 +234,11 @@ def _told(plan: ContinuityPlan, says: Plan) -> dict[str, object]:
         "steps": len(says.steps),
         "owner": plan.owner,
     }
+
+
+def _is_on_file(desk: Desk, plan: ContinuityPlan) -> bool:
+    trail = desk.records.ledger.trail(plan.ref)
+    return any(each.action == "continuity_plan.published" for each in trail)
 
 
 def _published(plan: ContinuityPlan, says: Plan) -> list[Record]:
@@ -468,6 +476,7 @@ def _sign_plan(desk: Desk, plan: ContinuityPlan, because: str | None) -> Outcome
         raise WrongState(
             f"Nobody would do {', '.join(nobody)}.", "Give each step an owner who is there.", subject=plan.ref
         )
+    records = [] if _is_on_file(desk, plan) else _published(plan, says)
     before = {"state": plan.state, "signed": plan.signed}
     again = plan.signed is not None
     plan.state, plan.signed = str(PlanState.SIGNED), plan.content
@@ -475,7 +484,7 @@ def _sign_plan(desk: Desk, plan: ContinuityPlan, because: str | None) -> Outcome
     plan.version += 1
     desk.records.continuity.save()
     told = {**_told(plan, says), "review_on": plan.review_on}
-    records = [record(plan, "continuity_plan.approved", before, told, {"because": because})]
+    records.append(record(plan, "continuity_plan.approved", before, told, {"because": because}))
     if again:
         records.append(record(plan, "continuity_plan.revised", None, told))
     return Outcome(

@@ -84,7 +84,7 @@ def watch(asked: Watch, desk: Desk) -> Outcome:
     """Look once a day after what is due, and set the drills that repeat."""
     if desk.policy.continuity is None:
         return Outcome(reply=Reply(title="There are no rules of continuity."))
-    told = [each for each in owed(desk) if not each.chased]
+    told = [each for each in owed(desk) if not each.chased] if desk.is_spoken_to else []
     notices = [
         *(notice for each in told if each.by for notice in _reminder(desk, each, each.by)),
         *_digests(desk, [each for each in told if each.by is None]),

@@ -82,8 +82,7 @@ def look_at_rotas(asked: Rotas, desk: Desk) -> Outcome:
     gone = [row.rota for row in records.turns() if row.rota not in rotas]
     for key in gone:
         records.forget(key)
-    # A ledger begins with what people say: a store in which nobody spoke may still take in a backup.
-    is_spoken_to = desk.records.ledger.head().size > 0
+    is_spoken_to = desk.is_spoken_to
     for rota in rotas.values():
         found = present(desk.policy, desk.records, rota.key, desk.now)
         row, version = _row(desk, rota, found), _version(desk, rota)
