@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
-from time import perf_counter
 
 from bot.clock import VirtualClock
 from bot.demo.stories import MIX, drill, preparation
@@ -46,7 +45,6 @@ class Played:
     tickets: int
     records: int
     refused: dict[str, int]
-    seconds: float
 
 
 def play(
@@ -66,7 +64,6 @@ def play(
     with database.engine.connect() as connection:
         if not archive.is_empty(connection):
             raise NotEmpty
-    began = perf_counter()
     since = until - length
     clock = VirtualClock(since)
     dispatcher = Dispatcher(registry.load(), lambda: policy, database, clock.now, ["console"])
@@ -90,7 +87,7 @@ def play(
         _set_aside(database, until, zone)
     with database.reading() as session:
         records = Records(session).ledger.head().size
-    return Played(begun(), records, dict(world.refused), perf_counter() - began)
+    return Played(begun(), records, dict(world.refused))
 
 
 def _mark(
