@@ -42,6 +42,9 @@ class Front:
             if ask.acknowledged:
                 return
             self.ports.append(self.ports.pop(0))
+            self.world.clock.move(
+                timedelta(seconds=1)
+            )  # Slack may have said that it wants to be left in peace
 
 
 @in_full
@@ -93,7 +96,7 @@ def test_two_webs_and_three_workers_share_one_store_and_are_renewed_without_a_ga
         f"{longest:.2f} s; delivered by each worker {sorted(shares.values())}; {found}"
     )
     assert longest <= GAP_AT_MOST
-    assert all(each.acknowledged for each in asks)
+    assert [each.statuses for each in asks if not each.acknowledged] == []
     assert len(shares) >= WORKERS
     assert found.lost == []
     assert found.done_twice == []
