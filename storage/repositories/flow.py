@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, delete, func, insert, literal, or_, select, text, update
+from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, text, update
 from sqlmodel import Session, col
 
 from storage.models.flow import SPACE, Definition, DueRow, InboxRow, Installation, Post
@@ -80,8 +80,30 @@ _UNTRIED = Prepared(
     .order_by(_due.c.at)
     .limit(1)
 )
+_NOW = bindparam("now", type_=_due.c.at.type)
+_TAKE = "id", "key", "subject", "at", "line", "fence", "attempts"
+_TAKEABLE = Prepared(
+    select(*(_due.c[name] for name in _TAKE))
+    .where(
+        _due.c.open,
+        _due.c.rank == bindparam("of"),
+        _due.c.at <= _NOW,
+        or_(_due.c.lease_until.is_(None), _due.c.lease_until <= _NOW),
+    )
+    .order_by(_due.c.at, _due.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_TO_COME = Prepared(
+    select(func.min(_due.c.at)).where(_due.c.open, _due.c.rank == bindparam("of"), _due.c.at > _NOW)
+)
+_FREE_AGAIN = Prepared(
+    select(func.min(case((_due.c.lease_until > _NOW, _due.c.lease_until), else_=_NOW))).where(
+        _due.c.open, _due.c.rank == bindparam("of"), _due.c.at <= _NOW
+    )
+)
 _FIRST_DUE = Prepared(
-    select(*(_due.c[name] for name in ("id", "key", "subject", "at", "line", "fence", "attempts")))
+    select(*(_due.c[name] for name in _TAKE))
     .where(_due.c.open, _due.c.rank == bindparam("of"))
     .order_by(_due.c.at, _due.c.id)
     .limit(1)
@@ -112,6 +134,14 @@ class DueItem:
     line: str
     fence: int
     attempts: int
+
+
+def _taken(
+    number: int, key: str, subject: str, at: datetime, line: str, fence: int, attempts: int
+) -> DueItem:
+    return DueItem(
+        id=number, key=key, subject=subject, at=at, line=line, fence=fence + 1, attempts=attempts + 1
+    )
 
 
 class Inbox:
@@ -154,32 +184,19 @@ class Dues:
 
     def claim(self, now: datetime, holder: str, lease: timedelta, at_most: int) -> Sequence[DueItem]:
         """Take due moments for a while: urgent ones first, then oldest first; no two workers get the same."""
-        found: list[Any] = []
+        found: list[DueItem] = []
         for rank in _RANKS:
-            free = or_(_due.c.lease_until.is_(None), _due.c.lease_until <= now)
-            past = select(_due).where(_due.c.open, _due.c.rank == rank, _due.c.at <= now, free)
-            chosen = past.order_by(_due.c.at, _due.c.id).limit(at_most - len(found))
-            found += self._session.execute(chosen.with_for_update(skip_locked=True)).mappings()
+            rows = _TAKEABLE.rows(self._session, of=rank, now=now, most=at_most - len(found))
+            found += [_taken(*row) for row in rows]
             if len(found) == at_most:
                 break
         if found:
             self._session.execute(
                 update(_due)
-                .where(_due.c.id.in_([row["id"] for row in found]))
+                .where(_due.c.id.in_([each.id for each in found]))
                 .values(holder=holder, lease_until=now + lease, fence=_due.c.fence + 1)
             )
-        return [
-            DueItem(
-                id=row["id"],
-                key=row["key"],
-                subject=row["subject"],
-                at=row["at"],
-                line=row["line"],
-                fence=row["fence"] + 1,
-                attempts=row["attempts"] + 1,
-            )
-            for row in found
-        ]
+        return found
 
     def first(self) -> DueItem | None:
         """The open moment that comes first, for whoever is alone with the store; `done` closes it."""
@@ -211,13 +228,12 @@ class Dues:
 
     def next_at(self, now: datetime) -> datetime | None:
         """When something may be taken next, not before `now`; None when no moment is to come."""
-        free_at = case((_due.c.lease_until > now, _due.c.lease_until), else_=literal(now, _due.c.at.type))
-        moments = []
-        for rank in _RANKS:
-            mine = _due.c.open, _due.c.rank == rank
-            moments.append(self._session.scalar(select(func.min(_due.c.at)).where(*mine, _due.c.at > now)))
-            moments.append(self._session.scalar(select(func.min(free_at)).where(*mine, _due.c.at <= now)))
-        return min(filter(None, moments), default=None)
+        asked = [
+            asked.value(self._session, of=rank, now=now)
+            for rank in _RANKS
+            for asked in (_TO_COME, _FREE_AGAIN)
+        ]
+        return min(filter(None, asked), default=None)
 
     def overdue(self, before: datetime) -> int:
         """How many open moments lie before an instant."""
