@@ -17,5 +17,5 @@ _WAIT = ("tests/survival/", "tests/running/", "tests/browser/", "tests/flow/", "
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits for real processes comes first: the others then fill the gaps, and nothing slow is left for the end."""
+    """What waits for real processes comes first: others then fill the gaps, and nothing slow is left for the end."""
     items.sort(key=lambda item: not item.nodeid.startswith(_WAIT))
