@@ -101,9 +101,9 @@ def test_coverage_counts_what_is_on_file_and_shows_the_newest(talk: Talk) -> Non
     told = {row[0]: row[1:] for row in rows(shown)}
     assert told["SD SP 3.1"][1:4] == ["on file", "3", "2026-11-23 08:30 UTC"]
     assert "not a rating" in flat(shown.text)
-    # Work was done in this area, so its other practices had their occasion; no command speaks for SD SP 1.2.
+    # Work was done in this area, so its other practices had their occasion; no command speaks for SD SP 3.3.
     assert told["SD SP 3.2"][1] == "not done"
-    assert told["SD SP 1.2"][1] == "not gathered here"
+    assert told["SD SP 3.3"][1] == "not gathered here"
     areas = {row[0]: row[1:] for row in rows(talk.say("manager", "evidence coverage"))}
     assert list(areas) == list(process_areas())
     assert areas["SD"][1:3] == ["1 of 8 practices", f"{_weakest(told)}: not done"]

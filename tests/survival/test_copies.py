@@ -18,6 +18,9 @@ from tests.survival.intents import REQUESTERS, Ask
 from tests.survival.world import World, free_port
 
 COPIES = sized(1, 5)
+APART = (
+    sized(100, 0) / 1000
+)  # seconds between two requests: each is said in a room that hears one word a second
 SILENT = sized(2, 10)  # seconds in which a held copy could have spoken
 
 
@@ -45,7 +48,7 @@ def test_a_copy_made_under_load_is_a_moment_that_was_and_sends_nothing_until_it_
     enough = threading.Event()
 
     def talk() -> None:
-        while not enough.is_set():
+        while not enough.wait(APART):
             asks.append(Ask(world, REQUESTERS[len(asks) % 5]))
             asks[-1].say()
 
@@ -99,7 +102,7 @@ def test_a_copy_made_under_load_is_a_moment_that_was_and_sends_nothing_until_it_
     assert waiting, "there was something to say"
     released = world.start(settings=place)
     released.wait_ready()
-    _until_sent(copy_world)
+    _until_sent(copy_world, patience=30.0 + len(waiting))  # each room hears one word a second
     assert len(on_slack(world)) + len(on_discord(world)) > shown
     released.stop()
     copy_world.close()
@@ -115,5 +118,5 @@ def _rows(database: Database) -> list[OutboxRow]:
         return Records(session).outbox.listed(["pending", "sending", "retry"], 1000)  # type: ignore[return-value]
 
 
-def _until_sent(database: Database) -> None:
-    wait_until(lambda: not any(row.open for row in _rows(database)))
+def _until_sent(database: Database, patience: float) -> None:
+    wait_until(lambda: not any(row.open for row in _rows(database)), patience=patience)
