@@ -54,9 +54,7 @@ def bare(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_bare_python_checks_the_pack(desk: Desk, tmp_path: Path) -> None:
     packed, folder = unpacked(desk, tmp_path / "pack")
-    told = bare(
-        folder, "--key", packed.key, "--checkpoint", str(min((folder / "checkpoints").iterdir()))
-    )
+    told = bare(folder, "--key", packed.key, "--checkpoint", str(min((folder / "checkpoints").iterdir())))
     assert (told.returncode, told.stderr) == (0, "")
     assert told.stdout.startswith(f"Good: {packed.records} entries")
     ledger = (folder / "ledger.jsonl").read_text(encoding="utf-8")
