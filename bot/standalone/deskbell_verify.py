@@ -5,7 +5,8 @@
 
 Needs Python 3.9 or newer and nothing else; with the package `cryptography` it is quicker. Give the
 public key line that you got from the organisation by another way, and a checkpoint that you kept from
-an earlier day: together they show that the file is theirs, and that nothing you could have seen on that day was changed since.
+an earlier day: together they show that the file is theirs, and that nothing you could have seen on that day
+was changed since.
 
 It checks that every entry is what was recorded and follows the one before it, that the entries give
 the Merkle root (RFC 6962) of every checkpoint, that every checkpoint is signed (C2SP signed-note) and
