@@ -367,13 +367,16 @@ def _is_behind(row: FromClause, now: Any = None, beside: str | None = None) -> C
     """Whether an older open message of the same lane is about the same subject.
 
     A page is behind pages only, and nothing is behind a way of a page that is to be tried later than it.
-    Those of the kind `beside` that are due do not count: they leave together with it.
+    Those of the kind `beside` that are due do not count, for they leave together with it; one in doubt does, for it
+    leaves only with those that it left with before.
     """
     older = _outbox.alias("older")
     same = older.c.lane == row.c.lane, older.c.subject == row.c.subject, older.c.rank <= row.c.rank
     begun = or_(older.c.page.is_(None), older.c.state != "pending", older.c.next_at <= row.c.next_at)
     in_front = exists().where(older.c.open, *same, begun, older.c.id < row.c.id).correlate(row)
-    return in_front if beside is None else in_front.where(or_(older.c.kind != beside, older.c.next_at > now))
+    if beside is None:
+        return in_front
+    return in_front.where(or_(older.c.kind != beside, older.c.next_at > now, older.c.in_doubt))
 
 
 def _may_leave(row: FromClause, now: Any, gather_since: Any, beside: str | None = None) -> Select[Any]:

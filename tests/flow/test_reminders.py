@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from handlers.delivery import Delivered, Failure, Parcel
+from storage.unit_of_work import Records
 from tests.flow.conftest import Flow
+from tests.flow.test_lanes import _row
 from tests.harness.receiver import fails, slips_through
 
 
@@ -47,6 +50,35 @@ async def test_a_reminder_about_a_closed_ticket_is_left_out(flow: Flow):
     assert said.title == "2 reminders"
     assert "TKT-2" not in said.text
     assert [record.subject for record in flow.evidence("notice.skipped")] == ["TKT-2"]
+
+
+def test_a_reminder_does_not_overtake_an_older_one_of_its_ticket_that_may_have_arrived(flow: Flow):
+    for ticket in ("TKT-0", "TKT-1"):
+        flow.say(f"ticket open {ticket} far")
+
+    def write(number: int, kind: str, ticket: str) -> None:
+        row = _row(number, "chat:C-0", kind=kind, subject=ticket, while_in=["open"], next_at=flow.clock.now())
+        with flow.database.writing() as session:
+            Records(session).outbox.add([row])
+
+    def take(worker: str) -> Parcel:
+        (claim,) = flow.deliveries.claim(flow.clock.now(), worker, 1, ["chat"])
+        parcel = flow.deliveries.ready(claim, flow.clock.now())
+        assert parcel is not None
+        return parcel
+
+    write(1, "message", "TKT-0")
+    write(2, "reminder", "TKT-0")
+    write(3, "reminder", "TKT-1")
+    held_up, now = take("first"), flow.clock.now()
+    flow.deliveries.settle(flow.deliveries.put_off(held_up, Failure("503"), now, now))
+    frozen = take("one that froze")
+    assert [item.subject for item in frozen.claim.items] == ["TKT-1"]
+    flow.clock.set(frozen.claim.until)
+    now = flow.clock.now()
+    flow.deliveries.settle(flow.deliveries.delivered(take("first"), Delivered({}), now, now))
+    write(4, "reminder", "TKT-1")
+    assert [item.subject for item in take("first").claim.items] == ["TKT-0"]
 
 
 async def test_a_reminder_waits_behind_what_its_ticket_has_to_say_first(flow: Flow):
