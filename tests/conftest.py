@@ -13,9 +13,16 @@ pytest_plugins = [
     "tests.harness.postgres",
 ]
 
-_WAIT = ("tests/survival/", "tests/running/", "tests/browser/", "tests/flow/", "tests/scenarios/")
+_ONE_AT_A_TIME = "tests/survival/"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits for real processes comes first: others then fill the gaps, and nothing slow is left for the end."""
-    items.sort(key=lambda item: not item.nodeid.startswith(_WAIT))
+    """A file's tests stay in one worker, so that a module's database is made once.
+
+    What runs desks one at a time stays in one worker altogether, and begins first: it waits more than it works.
+    """
+    for item in items:
+        alone = item.nodeid.startswith(_ONE_AT_A_TIME)
+        group = _ONE_AT_A_TIME if alone else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: not item.nodeid.startswith(_ONE_AT_A_TIME))
