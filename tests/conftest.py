@@ -16,6 +16,7 @@ pytest_plugins = [
 _ONE_AT_A_TIME = "tests/survival/"
 
 
+@pytest.hookimpl(tryfirst=True)  # else xdist has looked for groups already
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file's tests stay in one worker, so that a module's database is made once.
 
