@@ -13,17 +13,15 @@ pytest_plugins = [
     "tests.harness.postgres",
 ]
 
-_ONE_AT_A_TIME = "tests/survival/"
+_ONE_AT_A_TIME = "survival"
 
 
-@pytest.hookimpl(tryfirst=True)  # else xdist has looked for groups already
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests stay in one worker, so that a module's database is made once.
-
-    What runs desks one at a time stays in one worker altogether, and begins first: it waits more than it works.
-    """
-    for item in items:
-        alone = item.nodeid.startswith(_ONE_AT_A_TIME)
-        group = _ONE_AT_A_TIME if alone else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: not item.nodeid.startswith(_ONE_AT_A_TIME))
+    """Spread the files that run desks one at a time among the others, so that no test worker waits for another."""
+    files = list(dict.fromkeys(item.path for item in items))
+    alone = [file for file in files if file.parent.name == _ONE_AT_A_TIME]
+    others = [file for file in files if file.parent.name != _ONE_AT_A_TIME]
+    apart = len(others) / max(1, len(alone))
+    places = {file: float(number) for number, file in enumerate(others)}
+    places |= {file: number * apart - 0.5 for number, file in enumerate(alone)}
+    items.sort(key=lambda item: places[item.path])
