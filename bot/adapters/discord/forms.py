@@ -130,8 +130,9 @@ def modal(form: Form, fields: Sequence[FormField], custom_id: str) -> ui.Modal:
     """One page of a form. It is stopped, because what comes back is understood from its id alone."""
     page = ui.Modal(title=limits.shortened(form.title, limits.MODAL_TITLE), timeout=None, custom_id=custom_id)
     note = form.note
-    if note and len(fields) < limits.MODAL_PARTS:
-        page.add_item(ui.TextDisplay(inert(note)))
+    shown = inert(note)  # may be empty when nothing but control characters was written
+    if shown and len(fields) < limits.MODAL_PARTS:
+        page.add_item(ui.TextDisplay(shown))
         note = ""
     for each in fields:
         help_text = each.error or each.help or note
