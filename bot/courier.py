@@ -138,7 +138,7 @@ class Courier:
         return taken
 
     async def next_at(self) -> datetime | None:
-        """When the next message may leave; None when nothing waits. May be past: then it may leave now."""
+        """When the next message may leave; None when nothing waits. May be past: it may leave now, or it gathers."""
         return await self._call(self._deliveries.next_at, list(self._adapters))
 
     async def _pause(self) -> float:

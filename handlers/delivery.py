@@ -240,7 +240,7 @@ class Deliveries:
             return records.outbox.claim(now, holder, LEASE, at_most, platforms, gather_since)
 
     def next_at(self, platforms: Collection[str]) -> datetime | None:
-        """When the next message may leave; None when nothing waits. May be past: then it may leave now."""
+        """When the next message may leave; None when nothing waits. May be past: it may leave now, or it gathers."""
         with self._database.reading() as session:
             return Records(session).outbox.next_at(platforms)
 

@@ -275,7 +275,7 @@ class Outbox:
     # Looking --------------------------------------------------------------------------------------
 
     def next_at(self, platforms: Collection[str]) -> datetime | None:
-        """When the next message may leave; None when nothing waits. May be past: then it may leave now."""
+        """When the next message may leave; None when nothing waits. May be past: it may leave now, or it gathers."""
         found = _next_in_lanes(tuple(platforms)).rows(self._session)
         return min((max(filter(None, moments)) for moments in found if moments[0]), default=None)
 
