@@ -38,13 +38,15 @@ def back_up(house: House, target: Path) -> str:
     try:
         # Made readable for its owner alone: it holds what people wrote, and the keys.
         os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        # Read before the store is: what the desk signs from now on speaks of records that the copy need not hold.
+        kept = {path: path.read_bytes() for path in _keys_and_proofs(house.settings.home)}
         with archive.packed(str(beside), "w") as packed, _snapshot(house) as connection:
             counts = archive.write(connection, packed)
             packed.writestr(
                 _ABOUT, json.dumps({"format": 1, "revision": _revision(connection), "rows": counts})
             )
-            for path in _keys_and_proofs(house.settings.home):
-                packed.write(path, f"home/{path.relative_to(house.settings.home)}")
+            for path, content in kept.items():
+                packed.writestr(f"home/{path.relative_to(house.settings.home)}", content)
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)

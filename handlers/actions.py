@@ -13,11 +13,11 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from config.policy import Role
-from handlers.access import THE_DESK, Person, people_in, who_may
+from handlers.access import THE_DESK, people_in, who_may
 from handlers.declare import Change, Due, Outcome, Standing, command, subject, suggestions
 from handlers.desk import Desk
 from handlers.errors import BadValue, NotAllowed, NotFound
-from handlers.listing import PAGE, heading, skipped, turning
+from handlers.listing import PAGE, listing, skipped
 from handlers.messages import (
     Audience,
     Button,
@@ -27,7 +27,6 @@ from handlers.messages import (
     Option,
     Reply,
     Style,
-    Table,
     Tone,
     ToPerson,
     ToRoom,
@@ -40,11 +39,12 @@ from handlers.parsing import AnyRef, Choice, Day, Free, Manner, PersonRef, Refer
 from handlers.rules.chasing import MANAGER_FROM, TEAM_FROM, newest_nudge, next_nudge
 from handlers.rules.moments import show_day
 from handlers.rules.workflow import ActionState, require_move
+from handlers.telling import show_button
+from handlers.tickets import WORKING, number_of, works
 from handlers.timeline import timeline
 from storage.models.problems import Action
 
 PREFIX = "ACT"
-_WORKS = frozenset({Role.AGENT, Role.RESPONDER, Role.OWNER, Role.MANAGER})
 _WHOSE = {
     "mine": "your open actions",
     "team": "your team's open actions",
@@ -126,7 +126,7 @@ def add(asked: Add, desk: Desk) -> Outcome:
             "An action follows from a problem, an incident, a change or a drill.", "Name that one."
         )
     standing = desk.look(asked.subject)
-    if not _works(desk.asker):
+    if not works(desk.asker):
         raise NotAllowed(
             "Actions are agreed on by those who work on tickets.", f"{who_may(Role.AGENT, desk.policy)} can."
         )
@@ -153,10 +153,6 @@ def add(asked: Add, desk: Desk) -> Outcome:
         due=[_next_word(desk, action)],
         follow=_tell_subject(desk, action, "agreed"),
     )
-
-
-def _works(person: Person) -> bool:
-    return bool(person.teams or _WORKS & person.roles)
 
 
 def _is_past(day: date) -> str:
@@ -284,7 +280,7 @@ def move(asked: Move, desk: Desk) -> Outcome:
 
 
 def _word(action: Action, person: str, title: str, text: str) -> Notice:
-    reply = Reply(title=title, text=(text,), buttons=(_show_button(action),), subject=action.ref)
+    reply = Reply(title=title, text=(text,), buttons=(show_button(action.ref),), subject=action.ref)
     key = f"{action.ref}/v{action.version}/{person}"
     return Notice(to=ToPerson(person=person), reply=reply, key=key, subject=action.ref)
 
@@ -378,7 +374,7 @@ def effect_checked(asked: EffectChecked, desk: Desk) -> Outcome:
 
 def _find(desk: Desk, ref: str, *, for_change: bool = False) -> Action:
     """An action that the asker may see; raises NotFound or NotAllowed."""
-    action = desk.records.actions.get(int(ref.partition("-")[2]), for_change)
+    action = desk.records.actions.get(number_of(ref), for_change)
     if action is None:
         raise NotFound(f"There is no {ref}.", "Type `action list` to see yours.")
     if not _may_see(desk, action):
@@ -400,7 +396,7 @@ def _may_see(desk: Desk, action: Action) -> bool:
 def _to_change(desk: Desk, ref: str, verb: str) -> Action:
     """An open action that the asker may finish or move; locked until the command ends."""
     action = _find(desk, ref, for_change=True)
-    if desk.asker.key not in (action.owner, action.opened_by) and not _works(desk.asker):
+    if desk.asker.key not in (action.owner, action.opened_by) and not works(desk.asker):
         name = desk.directory.name(action.owner)
         raise NotAllowed(f"You cannot {verb} {ref}.", f"{name}, who owns it, can; ask them.")
     require_move(ref, action.state, verb)
@@ -454,10 +450,6 @@ def _buttons(action: Action) -> tuple[Button, ...]:
     )
 
 
-def _show_button(action: Action) -> Button:
-    return Button(label=f"Show {action.ref}", line=f"action show {action.ref}")
-
-
 def _answer(desk: Desk, action: Action, title: str) -> Reply:
     return _card(desk, action).model_copy(update={"title": title, "tone": Tone.GOOD})
 
@@ -488,24 +480,21 @@ def list_actions(asked: List, desk: Desk) -> Reply:
         skip=skipped(asked.page),
         at_most=PAGE,
     )
-    return Reply(
-        title=heading(total, _WHOSE[asked.scope], asked.about, asked.page),
-        table=Table(
-            columns=("Action", "What", "About", "Owner", "By"),
-            rows=tuple(_row(desk, each) for each in found),
-            empty="No such actions.",
-        ),
-        buttons=(
-            *turning(f"action list {asked.scope}", asked.about, asked.page, total),
-            *(_show_button(each) for each in found[:3]),
-        ),
+    return listing(
+        asked,
+        "action list",
+        _WHOSE[asked.scope],
+        ("Action", "What", "About", "Owner", "By"),
+        tuple(_row(desk, each) for each in found),
+        total,
+        "No such actions.",
     )
 
 
 def _owners(desk: Desk, scope: str) -> Sequence[str] | None:
     """Whose actions are listed; None for everybody's, which is for those who work on tickets."""
     asker = desk.asker
-    wide = bool(_WORKS & asker.roles)
+    wide = bool(WORKING & asker.roles)
     if scope == "mine" or (not wide and not asker.teams):
         return [asker.key]
     if scope == "team" or not wide:

@@ -27,6 +27,7 @@ from handlers.messages import Button, Notice, Reply, Table, Tone, ToRoom, Words,
 from handlers.parsing import Choice, Free, Named, Reference, WholeNumber, Word, quoted
 from handlers.rules import moments
 from handlers.rules.workflow import LIVE, IncidentState
+from handlers.tickets import number_of
 from storage.models.alerts import Alert, RejectedAlert
 from storage.models.incidents import Incident
 from storage.repositories.alerts import FIRING, OVER
@@ -526,7 +527,7 @@ def _require_eyes(desk: Desk) -> None:
 
 def _find(desk: Desk, ref: str) -> Alert:
     _require_eyes(desk)
-    alert = desk.records.alerts.get(int(ref.partition("-")[2]))
+    alert = desk.records.alerts.get(number_of(ref))
     if alert is None:
         raise NotFound(f"There is no {ref}.", "Type `alert list` to see what fires.")
     return alert

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from handlers.messages import Button
+from collections.abc import Sequence
+from typing import Protocol
+
+from handlers.messages import Button, Reply, Table, Words
 from handlers.parsing import quoted
+from handlers.telling import show_button
 
 PAGE = 10
 """Tickets on a page."""
@@ -27,3 +31,39 @@ def turning(line: str, about: str | None, page: int, total: int) -> tuple[Button
     earlier = (Button(label="Previous", line=f"{line} page:{page - 1}"),) if page > 1 else ()
     further = (Button(label="Next", line=f"{line} page:{page + 1}"),) if page * PAGE < total else ()
     return earlier + further
+
+
+class Asked(Protocol):
+    """What every list takes: whose things, words to look for, and which page."""
+
+    @property
+    def scope(self) -> str:
+        """Whose."""
+
+    @property
+    def about(self) -> str | None:
+        """Words to look for."""
+
+    @property
+    def page(self) -> int:
+        """Counted from 1."""
+
+
+def listing(
+    asked: Asked,
+    line: str,
+    whose: str,
+    columns: Sequence[str],
+    rows: Sequence[tuple[Words, ...]],
+    total: int,
+    empty: str,
+) -> Reply:
+    """A page of a list, whose rows begin with a reference, with buttons to turn it and to open the first three."""
+    return Reply(
+        title=heading(total, whose, asked.about, asked.page),
+        table=Table(columns=tuple(columns), rows=tuple(rows), empty=empty),
+        buttons=(
+            *turning(f"{line} {asked.scope}", asked.about, asked.page, total),
+            *(show_button(str(row[0][0])) for row in rows[:3]),
+        ),
+    )

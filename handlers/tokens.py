@@ -19,6 +19,7 @@ from handlers.desk import Desk
 from handlers.errors import BadValue, NotAllowed, NotFound, WrongState
 from handlers.messages import Reply, Table, Tone, facts
 from handlers.parsing import Line, Manner, PersonRef, Reference, WholeNumber, Word
+from handlers.tickets import number_of
 from storage.models.tokens import ApiToken
 
 PREFIX = "TOK"
@@ -117,7 +118,7 @@ def list_tokens(asked: List, desk: Desk) -> Reply:
 @command("token revoke", params=Revoke, role=Role.ADMIN, evidences=("WMC SP 1.4",))
 def revoke(asked: Revoke, desk: Desk) -> Outcome:
     """End a token at once."""
-    token = desk.records.tokens.get(int(asked.token.partition("-")[2]))
+    token = desk.records.tokens.get(number_of(asked.token))
     if token is None:
         raise NotFound(f"There is no {asked.token}.", "See `token list`.")
     if token.revoked_at is not None:

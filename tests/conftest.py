@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+from tests.harness.memory import keep_files_in_memory
+
+keep_files_in_memory()
+settings.register_profile("desk", deadline=None)  # no test asserts how long something takes
+settings.load_profile("desk")
 
 pytest_plugins = [
     "tests.harness.accessibility",

@@ -106,10 +106,11 @@ class Player:
         """Let everything that follows from now happen now, and report what can be seen of it."""
         while await self._bell.turn() + await self._courier.drain():
             pass
-        for seen in self._stage.seen():
+        standing = self._stage.seen()
+        for seen in standing:
             if seen.order > self._reported:
                 self._note("seen", seen.where, seen.text)
-        self._reported = max((seen.order for seen in self._stage.seen()), default=0)
+        self._reported = max((seen.order for seen in standing), default=0)
 
     async def _pass(self, step: Pass) -> None:
         now = self._clock.now()

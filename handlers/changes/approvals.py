@@ -9,8 +9,7 @@ from config.policy import ChangeStage
 from handlers.changes.content import difference_table, edited_since
 from handlers.changes.deciding import vote_buttons
 from handlers.changes.electorate import MEANS, barred, current_stage, seats_of, terms_of
-from handlers.changes.shared import ChangeRef, done, find, move, record
-from handlers.changes.telling import in_thread, planners, tell
+from handlers.changes.shared import ChangeRef, done, find, planners, record
 from handlers.declare import Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, WrongState
@@ -19,6 +18,8 @@ from handlers.parsing import Manner, Text, WholeNumber
 from handlers.rules.approval import Seat
 from handlers.rules.votes import Says
 from handlers.rules.workflow import ChangeState, require_move
+from handlers.telling import in_thread, tell
+from handlers.tickets import move
 from storage.models.changes import Change, ChangeVote
 
 _DONE = {Says.APPROVE: "agree to", Says.OBJECT: "object to", Says.ABSTAIN: "abstain from"}

@@ -16,11 +16,6 @@ _QUOTED = 300
 _NO_LONGER = (ChangeState.REJECTED, ChangeState.CANCELLED)
 
 
-def show_button(change: Change) -> Button:
-    """Opens the change."""
-    return Button(label=f"Show {change.ref}", line=f"change show {change.ref}")
-
-
 def card(desk: Desk, change: Change) -> Reply:
     """A change as everybody in its room sees it: what, when, how risky, who decides, how it went, what is next."""
     return Reply(

@@ -31,8 +31,7 @@ from handlers.changes.electorate import (
     tally_of,
     terms_of,
 )
-from handlers.changes.shared import ChangeRef, done, find, move, record
-from handlers.changes.telling import in_thread, planners, tell
+from handlers.changes.shared import ChangeRef, done, find, planners, record
 from handlers.declare import Change as Record
 from handlers.declare import Due, Outcome, command
 from handlers.desk import Desk
@@ -40,6 +39,8 @@ from handlers.errors import NotAllowed
 from handlers.messages import Button, Kind, Notice, Part, Reply, Style, Words, facts
 from handlers.rules.approval import Verdict
 from handlers.rules.workflow import ChangeState
+from handlers.telling import in_thread, tell
+from handlers.tickets import move
 from storage.models.changes import Change
 
 _TEXT = 1200  # characters of the plan, the test and the back-out that a voter is shown at once

@@ -13,13 +13,14 @@ from config.policy import ChangeKind
 from handlers.changes.content import rules_of
 from handlers.changes.deciding import open_ballot
 from handlers.changes.planning import begin, created, requested_record
-from handlers.changes.shared import Services, require_works
+from handlers.changes.shared import Services
 from handlers.declare import Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NotAllowed
 from handlers.parsing import IncidentRef, Line, Manner, PersonRef, Text
 from handlers.rules.moments import show_day
 from handlers.rules.windows import wall_of
+from handlers.tickets import require_works
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Emergency:
 def emergency(asked: Emergency, desk: Desk) -> Outcome:
     """Break the glass: make a change at once, through every freeze; its review is owed, and soon."""
     rules = rules_of(desk)
-    require_works(desk, "made")
+    require_works(desk, "Changes are made")
     _require_paid(desk)
     if asked.incident is not None:
         desk.look(asked.incident)

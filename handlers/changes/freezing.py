@@ -20,6 +20,7 @@ from handlers.estates import estate_of
 from handlers.messages import Button, Card, Notice, Reply, Table, Tone, ToPerson, counted, facts
 from handlers.parsing import Free, Manner, near, reference
 from handlers.rules.workflow import TAKES_PLACE
+from handlers.tickets import number_of
 from storage.models.changes import FreezeRow
 from storage.repositories.changes import Planned
 
@@ -55,7 +56,7 @@ def look(ref: str, desk: Desk) -> Standing:
 
 
 def _find(desk: Desk, ref: str, for_change: bool = False) -> FreezeRow:
-    freeze = desk.records.changes.freeze(int(ref.partition("-")[2]), for_change)
+    freeze = desk.records.changes.freeze(number_of(ref), for_change)
     if freeze is None:
         raise NotFound(f"There is no {ref}.", "`change calendar` shows what is frozen and when.")
     return freeze

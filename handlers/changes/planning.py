@@ -40,13 +40,11 @@ from handlers.changes.shared import (
     clocks_to_read,
     done,
     find,
-    move,
+    planners,
     plans,
     record,
-    require_works,
     to_plan,
 )
-from handlers.changes.telling import in_thread, planners, tell
 from handlers.changes.windowing import as_content, at_words, past, read_window, span_of
 from handlers.declare import Change as Record
 from handlers.declare import Outcome, command
@@ -57,6 +55,8 @@ from handlers.parsing import Answers, Line, Manner, Named, PersonRef, Text, Whol
 from handlers.rules.risk import Risk, rate
 from handlers.rules.votes import Content
 from handlers.rules.workflow import ChangeState
+from handlers.telling import in_thread, tell
+from handlers.tickets import move, require_works
 from storage.models.changes import Change
 
 _FIXED = ("plan", "test", "backout", "services", "risk", "title")
@@ -133,7 +133,7 @@ class Cancel:
 def propose(asked: Propose, desk: Desk) -> Outcome:
     """Write down what is to become otherwise; a standard change may then be scheduled at once."""
     rules = rules_of(desk)
-    require_works(desk, "proposed")
+    require_works(desk, "Changes are proposed")
     template = desk.policy.standard_changes[asked.standard] if asked.standard else None
     if template:
         _require_may(desk, template)

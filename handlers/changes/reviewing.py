@@ -7,14 +7,15 @@ from datetime import timedelta
 from typing import Annotated
 
 from config.policy import ChangeKind
-from handlers.changes.shared import ChangeRef, done, find, move, record
-from handlers.changes.telling import in_thread, planners, tell
+from handlers.changes.shared import ChangeRef, done, find, planners, record
 from handlers.declare import Due, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import WrongState
 from handlers.messages import Button, Card, Kind, Reply, Style, Words
 from handlers.parsing import Day, Free, IncidentRef, Manner, PersonRef, Text, quoted
 from handlers.rules.workflow import ChangeState, require_move
+from handlers.telling import in_thread, tell
+from handlers.tickets import move
 from storage.models.changes import Change
 
 AGAIN = timedelta(days=1)

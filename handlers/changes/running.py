@@ -10,8 +10,17 @@ from config.policy import ChangeKind
 from handlers.changes.content import place, rules_of, window_of
 from handlers.changes.deciding import first_that_fails
 from handlers.changes.scheduling import accepted_with, refused_for
-from handlers.changes.shared import Accepting, Anyway, ChangeRef, done, find, hold_gate, move, record, to_make
-from handlers.changes.telling import in_thread, planners, tell
+from handlers.changes.shared import (
+    Accepting,
+    Anyway,
+    ChangeRef,
+    done,
+    find,
+    hold_gate,
+    planners,
+    record,
+    to_make,
+)
 from handlers.changes.windowing import conflicts_of
 from handlers.declare import Due, Outcome, command
 from handlers.desk import Desk
@@ -21,6 +30,8 @@ from handlers.parsing import Choice, Text
 from handlers.rules import windows
 from handlers.rules.moments import show_duration
 from handlers.rules.workflow import ChangeState
+from handlers.telling import in_thread, tell
+from handlers.tickets import move
 from storage.models.changes import Change
 
 AGAIN = timedelta(hours=1)

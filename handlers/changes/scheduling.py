@@ -18,11 +18,10 @@ from handlers.changes.shared import (
     done,
     find,
     hold_gate,
-    move,
+    planners,
     record,
     to_plan,
 )
-from handlers.changes.telling import in_thread, planners, tell
 from handlers.changes.windowing import (
     as_content,
     conflict_table,
@@ -42,6 +41,8 @@ from handlers.rules import windows
 from handlers.rules.votes import Content
 from handlers.rules.windows import Conflict
 from handlers.rules.workflow import ChangeState
+from handlers.telling import in_thread, tell
+from handlers.tickets import move
 from storage.models.changes import Change
 
 SOON = timedelta(minutes=15)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from config.policy import Role
-from handlers.access import THE_DESK, Person, who_may
+from handlers.access import THE_DESK, who_may
 from handlers.changes.card import card, own_buttons
 from handlers.changes.content import content_of
 from handlers.declare import Change as Record
@@ -16,11 +16,11 @@ from handlers.desk import Desk
 from handlers.errors import BadValue, NotAllowed, NotFound
 from handlers.messages import Button, Card, FieldInput, Notice, Option, Part, Tone
 from handlers.parsing import Free, Manner, Named, Reading, Reference, Text, Word
-from handlers.rules.workflow import ChangeState, require_move
+from handlers.rules.workflow import require_move
+from handlers.tickets import number_of, works
 from storage.models.changes import Change
 
 PREFIX = "CHG"
-_WORKS = frozenset({Role.AGENT, Role.RESPONDER, Role.APPROVER, Role.OWNER, Role.MANAGER})
 
 ChangeRef = Annotated[str, Reference(PREFIX)]
 
@@ -59,25 +59,12 @@ Anyway = Annotated[Word | None, Manner.BY_NAME, Manner.UNASKED, "The conflicts t
 Accepting = Annotated[Text | None, Manner.BY_NAME, "Why what is in the way may be accepted"]
 
 
-def works(person: Person) -> bool:
-    """Whether somebody works on other people's tickets here: in a team, or by role."""
-    return person == THE_DESK or bool(person.teams or _WORKS & person.roles)
-
-
-def require_works(desk: Desk, what: str) -> None:
-    """Raise NotAllowed unless the asker works on tickets."""
-    if not works(desk.asker):
-        raise NotAllowed(
-            f"Changes are {what} by those who work on services.", f"{who_may(Role.AGENT, desk.policy)} can."
-        )
-
-
 def find(desk: Desk, ref: str, *, for_change: bool = False) -> Change:
     """A change that the asker may see; `for_change` locks it until the command ends.
 
     Raises NotFound or NotAllowed.
     """
-    change = desk.records.changes.get(int(ref.partition("-")[2]), for_change)
+    change = desk.records.changes.get(number_of(ref), for_change)
     if change is None:
         raise NotFound(f"There is no {ref}.", "Type `change list` to see them.")
     if not works(desk.asker) and desk.asker.key not in (change.requester, change.implementer):
@@ -92,6 +79,11 @@ def teams_of(desk: Desk, change: Change) -> set[str]:
     """The teams that run the services that are changed."""
     services = content_of(desk, change)["services"]
     return {desk.policy.services[key].team for key in services if key in desk.policy.services}
+
+
+def planners(change: Change) -> tuple[str, ...]:
+    """Those whose change it is: who asked for it and who makes it."""
+    return tuple(dict.fromkeys((change.requester, change.implementer)))
 
 
 def makes(desk: Desk, change: Change) -> bool:
@@ -163,16 +155,6 @@ def clocks_to_read(desk: Desk, change: Change) -> tuple[str, ...]:
     """What the desk says next where somebody was promised a decision or a review."""
     owed = change.decide_by or change.review_by or desk.records.clocks.of(change.ref)
     return (f"sla refresh {change.ref}",) if owed else ()
-
-
-def move(change: Change, desk: Desk, state: ChangeState | None = None) -> dict[str, Any]:
-    """Mark a change as changed now, perhaps into another state; returns what it was before."""
-    before = {"state": str(change.state)}
-    if state is not None:
-        change.state = str(state)
-    change.version += 1
-    change.changed_at = desk.now
-    return before
 
 
 def done(

@@ -16,8 +16,7 @@ from handlers.access import who_may
 from handlers.changes.content import content_of, rules_of, service_names
 from handlers.changes.deciding import Step
 from handlers.changes.planning import begin, created, requested_record
-from handlers.changes.shared import Begins, ChangeRef, Ends, Services, done, find, move, record, require_works
-from handlers.changes.telling import in_thread, tell
+from handlers.changes.shared import Begins, ChangeRef, Ends, Services, done, find, record
 from handlers.changes.windowing import as_content, read_window
 from handlers.declare import Change as Record
 from handlers.declare import Outcome, command
@@ -28,6 +27,8 @@ from handlers.messages import Button, Notice, Reply, Style, ToRoom
 from handlers.parsing import Line, Manner, ServiceKey, Text, quoted
 from handlers.readiness import gap_words, gaps_of
 from handlers.rules.workflow import ChangeState, require_move
+from handlers.telling import in_thread, tell
+from handlers.tickets import move, require_works
 from storage.models.changes import Change
 
 _ANSWERS = frozenset({Role.OWNER, Role.MANAGER})
@@ -103,7 +104,7 @@ class Accept:
 @command("service propose", params=ProposeService, evidences=("CM SP 2.1", "STSM SP 1.2", "SST SP 1.2"))
 def propose_service(asked: ProposeService, desk: Desk) -> Outcome:
     """Propose a new service; a change that is decided on like any other brings it into being."""
-    require_works(desk, "proposed")
+    require_works(desk, "Changes are proposed")
     return _open(desk, asked, "propose", f"Introduce {asked.name}"[:200], asked.service)
 
 

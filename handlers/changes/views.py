@@ -12,18 +12,19 @@ from config.policy import ChangeKind, Role
 from handlers.changes.card import card, own_buttons
 from handlers.changes.content import PARTS, TEXTS, content_of, service_names
 from handlers.changes.electorate import current_stage, tally_of
-from handlers.changes.shared import PREFIX, ChangeRef, Services, find, plans, require_works, works
+from handlers.changes.shared import PREFIX, ChangeRef, Services, find, plans
 from handlers.declare import Standing, command, decisions, subject, suggestions
 from handlers.desk import Desk
 from handlers.errors import BadValue
 from handlers.estates import estate_of, frozen_between
-from handlers.listing import PAGE, heading, skipped, turning
+from handlers.listing import PAGE, listing, skipped
 from handlers.messages import Button, Option, Reply, Table, Tone, Words, counted, facts
 from handlers.parsing import Choice, Day, Manner, Text, WholeNumber, Word
 from handlers.rules.moments import instant_at, show_day, show_duration
 from handlers.rules.periods import NotAPeriod, period
 from handlers.rules.windows import Frozen
 from handlers.rules.workflow import AHEAD, MADE, TAKES_PLACE, ChangeState
+from handlers.tickets import require_works, works
 from handlers.timeline import timeline
 from storage.models.changes import Change
 from storage.repositories.changes import Planned
@@ -127,7 +128,7 @@ def show(asked: Show, desk: Desk) -> Reply:
 def list_changes(asked: List, desk: Desk) -> Reply:
     """See changes: yours, your team's, all that are open, emergencies whose review is owed, or every one."""
     if asked.scope != "mine":
-        require_works(desk, "seen")
+        require_works(desk, "Changes are seen")
     if asked.scope == "unpaid":
         every = desk.records.changes.unpaid()
         found, total = every[skipped(asked.page) :][:PAGE], len(every)
@@ -143,29 +144,26 @@ def list_changes(asked: List, desk: Desk) -> Reply:
             skip=skipped(asked.page),
             at_most=PAGE,
         )
-    return Reply(
-        title=heading(total, _WHOSE[asked.scope], asked.about, asked.page),
-        table=Table(
-            columns=(
-                "Change",
-                "What",
-                "State",
-                "Made by",
-                *(_OWED if asked.scope == "unpaid" else ("Window",)),
-            ),
-            rows=tuple(
-                (
-                    *_row(desk, each),
-                    *(_owed_row(desk, each) if asked.scope == "unpaid" else (_begins(desk, each),)),
-                )
-                for each in found
-            ),
-            empty="No such changes. Type `change propose` to write one down.",
+    return listing(
+        asked,
+        "change list",
+        _WHOSE[asked.scope],
+        (
+            "Change",
+            "What",
+            "State",
+            "Made by",
+            *(_OWED if asked.scope == "unpaid" else ("Window",)),
         ),
-        buttons=(
-            *turning(f"change list {asked.scope}", asked.about, asked.page, total),
-            *(Button(label=f"Show {each.ref}", line=f"change show {each.ref}") for each in found[:3]),
+        tuple(
+            (
+                *_row(desk, each),
+                *(_owed_row(desk, each) if asked.scope == "unpaid" else (_begins(desk, each),)),
+            )
+            for each in found
         ),
+        total,
+        "No such changes. Type `change propose` to write one down.",
     )
 
 

@@ -14,16 +14,12 @@ from handlers.continuity.shared import (
     REAL,
     DrillRef,
     find,
-    in_thread,
     measured,
-    move,
     outcome,
     plan_of,
     record,
-    require_works,
     rules_of,
     service_name,
-    tell,
     to_lead,
     today_of,
 )
@@ -35,6 +31,8 @@ from handlers.messages import Button, Reply, Tone, counted
 from handlers.parsing import Day, Free, Manner, PersonRef, Text, WholeNumber, quoted
 from handlers.rules.drill_clock import Reading
 from handlers.rules.workflow import DrillState, require_move
+from handlers.telling import in_thread, tell
+from handlers.tickets import move, require_works
 from storage.models.continuity import Drill
 
 
@@ -151,7 +149,7 @@ def _ended(desk: Desk, drill: Drill, title: str, text: str, records: list[Record
     open_injects = [each for each in desk.records.continuity.injects(drill.number) if each.said_at is None]
     rate_ = Button(label="Rate it", line=f"drill rate {drill.ref}")
     report = Button(label="Report", line=f"drill report {drill.ref}")
-    told = tell(desk, drill.ref, people, title, f"v{drill.version}", text=text, buttons=(report, rate_))
+    told = tell(desk, drill, people, title, text=text, buttons=(report, rate_))
     done = measured_table(desk, measured(desk, drill).services) if drill.started_at else None
     return outcome(
         desk,

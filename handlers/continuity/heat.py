@@ -17,6 +17,7 @@ from handlers.readiness import gaps_of
 from handlers.rules.business_time import utc
 from handlers.rules.moments import show_day, show_duration
 from handlers.rules.workflow import PlanState
+from handlers.tickets import number_of
 from storage.models.continuity import Drill, DrillService
 
 
@@ -69,7 +70,7 @@ def heat(desk: Desk) -> list[HeatRow]:
     findings = Counter(
         each.service
         for action in desk.records.continuity.open_findings()
-        for each in desk.records.continuity.services_of(int(action.subject.partition("-")[2]))
+        for each in desk.records.continuity.services_of(number_of(action.subject))
     )
     faults = {each.path[0] for each in broken_by(desk)}
     rows = [_row(desk, key, known, findings[key], key in faults) for key in desk.policy.services]

@@ -15,11 +15,8 @@ from handlers.continuity.shared import (
     AnalysisRef,
     find_analysis,
     record,
-    require_works,
     rules_of,
     service_name,
-    show_button,
-    tell,
     today_of,
 )
 from handlers.declare import Change as Record
@@ -42,6 +39,8 @@ from handlers.parsing import Answers, Duration, Manner, ServiceKey, Text
 from handlers.rules.impact import Broken, Promise, bearable, broken, criticality, shrinks
 from handlers.rules.moments import show_duration
 from handlers.rules.workflow import AnalysisState
+from handlers.telling import show_button, tell
+from handlers.tickets import require_works
 from handlers.timeline import timeline
 from storage.models.continuity import ImpactAnalysis
 
@@ -137,10 +136,10 @@ def analyse(asked: Analyse, desk: Desk) -> Outcome:
         changes=list(_records(analysis, service, asked.resources)),
         notices=tell(
             desk,
-            analysis.ref,
+            analysis,
             [service.owner],
             title,
-            "written",
+            tag="written",
             details=facts(("Criticality", str(word)), ("Data lost at most", _span(rpo) if rpo else None)),
             buttons=(_sign_button(analysis),),
             while_in=(AnalysisState.DRAFT,),

@@ -9,22 +9,14 @@ from config.policy import Role
 from handlers.access import who_may
 from handlers.continuity.running import begin, begun, require_owners
 from handlers.continuity.scheduling import create
-from handlers.continuity.shared import (
-    REAL,
-    Past,
-    PlanRef,
-    find_plan,
-    move,
-    record,
-    rules_of,
-    said,
-)
+from handlers.continuity.shared import REAL, Past, PlanRef, find_plan, record, rules_of, said
 from handlers.declare import Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, NotFound, WrongState
 from handlers.parsing import IncidentRef, Manner, Text
 from handlers.rules.run_sheet import length
 from handlers.rules.workflow import LIVE, UNDER_WAY, DrillState, require_move
+from handlers.tickets import move, number_of
 from storage.models.continuity import ContinuityPlan
 from storage.models.incidents import Incident
 
@@ -99,7 +91,7 @@ def _require_may(desk: Desk, plan: ContinuityPlan) -> None:
 
 
 def _incident(desk: Desk, ref: str) -> Incident:
-    incident = desk.records.incidents.get(int(ref.partition("-")[2]))
+    incident = desk.records.incidents.get(number_of(ref))
     if incident is None:
         raise NotFound(f"There is no {ref}.", "Declare it first: incident declare")
     if incident.practice:

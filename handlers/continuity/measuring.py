@@ -13,16 +13,13 @@ from handlers.continuity.shared import (
     Past,
     attend,
     find,
-    in_thread,
     leads,
     measured,
-    move,
     outcome,
     plan_of,
     record,
     said,
     service_name,
-    tell,
     to_lead,
 )
 from handlers.declare import Change as Record
@@ -42,6 +39,8 @@ from handlers.rules.drill_clock import (
     require_possible,
 )
 from handlers.rules.workflow import DRILL_OVER, DrillState, require_move
+from handlers.telling import in_thread, tell
+from handlers.tickets import move
 from storage.models.continuity import Drill
 
 
@@ -209,7 +208,7 @@ def _confirmed(
         ),
         records,
         notices=[
-            *tell(desk, drill.ref, [drill.lead, owner], title, f"v{drill.version}", details=details),
+            *tell(desk, drill, [drill.lead, owner], title, details=details),
             *in_thread(drill, title, details=details),
         ],
     )
@@ -241,7 +240,7 @@ def disrupted(asked: DeclareDisruption, desk: Desk) -> Outcome:
         lambda: card(desk, drill).model_copy(update={"title": title, "tone": Tone.GOOD, "private": True}),
         [corrected],
         notices=[
-            *tell(desk, drill.ref, people, title, f"v{drill.version}", text=asked.because),
+            *tell(desk, drill, people, title, text=asked.because),
             *in_thread(drill, title, text=asked.because),
         ],
     )

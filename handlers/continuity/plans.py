@@ -21,20 +21,18 @@ from handlers.continuity.shared import (
     members,
     owner_words,
     record,
-    require_works,
     review_day,
     rules_of,
     said,
     service_name,
     signs_for,
-    tell,
     today_of,
 )
 from handlers.declare import Change as Record
 from handlers.declare import Outcome, Standing, command, decisions, subject, suggestions
 from handlers.desk import Desk
 from handlers.errors import BadValue, NotAllowed, NotFound, WrongState
-from handlers.listing import PAGE, heading, skipped, turning
+from handlers.listing import PAGE, listing, skipped
 from handlers.messages import Button, Notice, Option, Reply, Style, Table, Tone, Words, counted, facts
 from handlers.parsing import (
     AnyRef,
@@ -52,6 +50,8 @@ from handlers.parsing import (
 from handlers.rules.moments import show_duration
 from handlers.rules.run_sheet import length, planned
 from handlers.rules.workflow import AnalysisState, PlanState, require_move
+from handlers.telling import tell
+from handlers.tickets import require_works
 from handlers.timeline import timeline
 from storage.models.continuity import ContinuityPlan, ImpactAnalysis
 
@@ -258,10 +258,10 @@ def _ask_owner(desk: Desk, plan: ContinuityPlan) -> list[Notice]:
         return []
     return tell(
         desk,
-        plan.ref,
+        plan,
         [plan.owner],
         f"{plan.ref} needs your signature: {plan.name}",
-        f"e{plan.edition}",
+        tag=f"e{plan.edition}",
         text=f"Version {plan.edition} is written. You answer for this plan.",
         buttons=(_sign_button(plan),),
         while_in=(PlanState.DRAFT,),
@@ -529,7 +529,7 @@ def _sign_analysis(desk: Desk, analysis: ImpactAnalysis, because: str | None) ->
     return Outcome(
         reply=lambda: analysis_card(desk, analysis).model_copy(update={"title": title, "tone": Tone.GOOD}),
         changes=records,
-        notices=tell(desk, analysis.ref, [analysis.author], title, "signed"),
+        notices=tell(desk, analysis, [analysis.author], title, tag="signed"),
     )
 
 
@@ -672,17 +672,14 @@ def list_plans(asked: Plans, desk: Desk) -> Reply:
         at_most=PAGE,
     )
     whose = {"all": "plans", "mine": "your plans", "unsigned": "unsigned plans"}[asked.scope]
-    return Reply(
-        title=heading(total, whose, asked.about, asked.page),
-        table=Table(
-            columns=("Plan", "Against what", "Recovers", "Owner", "State", "Review by"),
-            rows=tuple(_row(desk, each) for each in found),
-            empty="There are no plans yet: continuity write",
-        ),
-        buttons=(
-            *turning(f"continuity plans {asked.scope}", asked.about, asked.page, total),
-            *(Button(label=f"Show {each.ref}", line=each.ref) for each in found[:3]),
-        ),
+    return listing(
+        asked,
+        "continuity plans",
+        whose,
+        ("Plan", "Against what", "Recovers", "Owner", "State", "Review by"),
+        tuple(_row(desk, each) for each in found),
+        total,
+        "There are no plans yet: continuity write",
     )
 
 

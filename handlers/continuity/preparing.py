@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from config.policy import Readiness, ReadinessItem, ReadinessKind, Role, Service
-from handlers.continuity.shared import require_works, signs_for
+from handlers.continuity.shared import signs_for
 from handlers.declare import Change as Record
 from handlers.declare import Outcome, command
 from handlers.desk import Desk
@@ -16,6 +16,7 @@ from handlers.parsing import Choice, Manner, ServiceKey, Text, WholeNumber, Word
 from handlers.readiness import gaps_of, looks
 from handlers.rules.moments import show_day
 from handlers.rules.readiness import gap_of, look_again_by
+from handlers.tickets import require_works
 from storage.models.continuity import WHOLE, ReadinessCheck
 
 

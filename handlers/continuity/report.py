@@ -15,6 +15,7 @@ from handlers.messages import Bar, Gantt, Mark
 from handlers.rules.drill_clock import Measured, Span, facts_of, measure
 from handlers.rules.ledger import Record
 from handlers.rules.workflow import ActionState
+from handlers.tickets import number_of
 from storage.models.continuity import ContinuityPlan, Drill, DrillStep
 from storage.unit_of_work import Records
 
@@ -189,7 +190,7 @@ _CORRECTIONS = {
 
 def report_of(policy: Policy, records: Records, ref: str, now: datetime) -> DrillReport:
     """The report of a drill as it stands now. Raises NotFound."""
-    drill = records.continuity.drill(int(ref.partition("-")[2]))
+    drill = records.continuity.drill(number_of(ref))
     plan = records.continuity.plan(drill.plan) if drill else None
     if drill is None or plan is None:
         raise NotFound(f"There is no {ref}.", "Type `drill list` to see them.")

@@ -15,17 +15,14 @@ from handlers.continuity.shared import (
     Past,
     attend,
     find,
-    in_thread,
     leads,
     members,
-    move,
     outcome,
     owner_name,
     owner_words,
     plan_of,
     record,
     said,
-    tell,
     to_lead,
 )
 from handlers.declare import Change as Record
@@ -39,6 +36,8 @@ from handlers.rules.drill_clock import Aim
 from handlers.rules.moments import show_duration
 from handlers.rules.run_sheet import ENDED, FREES, followers, length, planned, state_of_waiting
 from handlers.rules.workflow import UNDER_WAY, DrillState, require_move
+from handlers.telling import in_thread, tell
+from handlers.tickets import move
 from storage.models.continuity import Drill, DrillInject, DrillStep
 
 _ASKED_BEFORE = (DrillKind.SIMULATION, DrillKind.FULL)
@@ -242,7 +241,7 @@ def begun(desk: Desk, drill: Drill, says: Plan, records: Sequence[Record], title
         lambda: _answer(desk, drill, title),
         [*records, *came],
         notices=[
-            *tell(desk, drill.ref, people, title, tag, text=says.scenario[:500], while_in=UNDER_WAY),
+            *tell(desk, drill, people, title, tag=tag, text=says.scenario[:500], while_in=UNDER_WAY),
             *in_thread(drill, title, text=says.scenario[:500]),
             *handed_out(desk, drill, ready),
         ],
@@ -274,10 +273,10 @@ def handed_out(desk: Desk, drill: Drill, steps: Iterable[DrillStep]) -> list[Not
         people = [person for person in members(desk, step.owners) if person != desk.asker.key]
         notices += tell(
             desk,
-            drill.ref,
+            drill,
             people,
             f"{practice}{step.title}",
-            f"v{drill.version}/{step.key}",
+            tag=f"v{drill.version}/{step.key}",
             text=f"Your step in {drill.ref}, {drill.title}.",
             details=facts(
                 ("Step", step.key),
@@ -395,10 +394,10 @@ def _failed(desk: Desk, drill: Drill, step: DrillStep) -> list[Notice]:
     return [
         *tell(
             desk,
-            drill.ref,
+            drill,
             [drill.lead],
             title,
-            f"v{drill.version}/failed",
+            tag=f"v{drill.version}/failed",
             text=text,
             buttons=(again, skip),
             while_in=UNDER_WAY,
@@ -492,16 +491,20 @@ def present(asked: Present, desk: Desk) -> Outcome:
         notices=[
             *tell(
                 desk,
-                drill.ref,
+                drill,
                 people,
                 title,
-                f"inject/{inject.number}",
+                tag=f"inject/{inject.number}",
                 text=inject.says if len(inject.says) > 120 else "",
                 details=details,
                 buttons=(finding,),
                 while_in=UNDER_WAY,
             ),
-            *(in_thread(drill, title, f"inject/{inject.number}", text=inject.says) if not inject.to else ()),
+            *(
+                in_thread(drill, title, tag=f"inject/{inject.number}", text=inject.says)
+                if not inject.to
+                else ()
+            ),
         ],
     )
 
@@ -546,7 +549,7 @@ def _paused(desk: Desk, drill: Drill, because: str, incident: str | None) -> Out
         notices=[
             *_everybody(desk, drill, title, text, buttons=()),
             *tell(
-                desk, drill.ref, [drill.lead], title, f"v{drill.version}/lead", text=text, buttons=(resume_,)
+                desk, drill, [drill.lead], title, tag=f"v{drill.version}/lead", text=text, buttons=(resume_,)
             ),
             *in_thread(drill, title, text=text),
         ],
@@ -560,7 +563,7 @@ def _everybody(
     people = [
         each.person for each in desk.records.continuity.people(drill.number) if each.person != drill.lead
     ]
-    return tell(desk, drill.ref, people, title, f"v{drill.version}", text=text, buttons=buttons)
+    return tell(desk, drill, people, title, text=text, buttons=buttons)
 
 
 @command("drill resume", params=Resume, evidences=("SCON SP 3.2",))
@@ -585,7 +588,7 @@ def resume(asked: Resume, desk: Desk) -> Outcome:
         [resumed],
         notices=[
             *_everybody(desk, drill, title, text),
-            *tell(desk, drill.ref, [drill.lead], title, f"v{drill.version}/lead", text=text),
+            *tell(desk, drill, [drill.lead], title, tag=f"v{drill.version}/lead", text=text),
             *in_thread(drill, title, text=text),
         ],
         due=[_moment(drill, each) for each in waiting],
@@ -599,10 +602,10 @@ def all_clear(asked: AllClear, desk: Desk) -> Outcome:
     title = f"{asked.incident} is over; {drill.ref} can go on"
     notices = tell(
         desk,
-        drill.ref,
+        drill,
         [drill.lead],
         title,
-        f"v{drill.version}/clear",
+        tag=f"v{drill.version}/clear",
         text=f"It is paused, {KINDS[drill.kind]}: {drill.title}.",
         buttons=(Button(label="Resume", line=f"drill resume {drill.ref}", style=Style.PRIMARY),),
         while_in=(DrillState.PAUSED,),

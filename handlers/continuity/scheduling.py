@@ -19,16 +19,13 @@ from handlers.continuity.shared import (
     attend,
     find,
     find_plan,
-    in_thread,
     members,
-    move,
     outcome,
     plan_of,
     record,
     rules_of,
     said,
     service_name,
-    tell,
     to_lead,
 )
 from handlers.declare import Change as Record
@@ -40,6 +37,8 @@ from handlers.parsing import Choice, Duration, Free, Manner, PersonRef, Text, Wo
 from handlers.rules.moments import NotUnderstood, parse_when
 from handlers.rules.run_sheet import length
 from handlers.rules.workflow import DrillState, require_move
+from handlers.telling import in_thread, tell
+from handlers.tickets import move
 from storage.models.continuity import ContinuityPlan, Drill, DrillService
 from storage.repositories.continuity import LONGEST
 
@@ -193,10 +192,10 @@ def announced(desk: Desk, drill: Drill, says: Plan) -> Outcome:
     invited = [person for step in says.steps for person in members(desk, step.owner)]
     notices = tell(
         desk,
-        drill.ref,
+        drill,
         [drill.lead, *invited],
         title,
-        f"v{drill.version}/invited",
+        tag=f"v{drill.version}/invited",
         text=window,
         details=facts(
             ("Kind", KINDS[drill.kind]),
@@ -289,10 +288,10 @@ def remind(asked: Remind, desk: Desk) -> Outcome:
     again = Button(label="Give it another time", line=f"drill move {drill.ref}")
     to_lead_ = tell(
         desk,
-        drill.ref,
+        drill,
         [drill.lead],
         titles[asked.what],
-        f"{tag}/lead",
+        tag=f"{tag}/lead",
         text=_window_words(desk, drill),
         buttons={"soon": (), "now": (start,), "missed": (start, again)}[asked.what],
         while_in=(DrillState.SCHEDULED,),
@@ -300,10 +299,10 @@ def remind(asked: Remind, desk: Desk) -> Outcome:
     )
     others = tell(
         desk,
-        drill.ref,
+        drill,
         [person for person in people if person != drill.lead],
         titles[asked.what],
-        tag,
+        tag=tag,
         text=_window_words(desk, drill),
         while_in=(DrillState.SCHEDULED,),
         kind=Kind.REMINDER,
@@ -348,10 +347,9 @@ def move_(asked: Move, desk: Desk) -> Outcome:
         notices=[
             *tell(
                 desk,
-                drill.ref,
+                drill,
                 people,
                 title,
-                f"v{drill.version}",
                 text=(*_window_words(desk, drill), f" {asked.because}"),
             ),
             *in_thread(drill, title, text=asked.because),
@@ -378,7 +376,7 @@ def cancel(asked: Cancel, desk: Desk) -> Outcome:
         lambda: _answer(desk, drill, title, (text,)),
         [cancelled],
         notices=[
-            *tell(desk, drill.ref, people, title, f"v{drill.version}", text=asked.because),
+            *tell(desk, drill, people, title, text=asked.because),
             *in_thread(drill, title, text=asked.because),
         ],
         undue=[f"{drill.ref}/{each}" for each in ("soon", "now", "missed")],

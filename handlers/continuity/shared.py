@@ -3,50 +3,48 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from config.definitions import plan_definition, plan_from
 from config.policy import ContinuityRules, Plan, Role
-from handlers.access import THE_DESK, Person, is_away, people_in, who_may
+from handlers.access import THE_DESK, is_away, people_in
 from handlers.declare import Change as Record
 from handlers.declare import Due, Outcome
 from handlers.desk import Desk
 from handlers.errors import BadValue, NotAllowed, NotFound
 from handlers.messages import (
-    Button,
     Card,
-    Fact,
     FieldInput,
-    Kind,
     Notice,
     Option,
     Part,
     Reply,
-    Tone,
-    ToPerson,
-    ToThread,
 )
 from handlers.parsing import Reading, Reference
 from handlers.rules.drill_clock import Reading as Measures
 from handlers.rules.drill_clock import facts_of, measure
 from handlers.rules.moments import NotUnderstood, parse_when
 from handlers.rules.rotation import holder
-from handlers.rules.workflow import DrillState, require_move
+from handlers.rules.workflow import require_move
+from handlers.tickets import happened, number_of, require_works
 from storage.models.continuity import ContinuityPlan, Drill, DrillPerson, ImpactAnalysis
 
 DRILL, PLAN, ANALYSIS = "DRL", "PLN", "BIA"
 REAL = "real"
 """The kind of a drill that is none: the plan is worked in earnest."""
 
-_WORKS = frozenset({Role.AGENT, Role.RESPONDER, Role.APPROVER, Role.OWNER, Role.MANAGER})
 
 DrillRef = Annotated[str, Reference(DRILL)]
 PlanRef = Annotated[str, Reference(PLAN)]
 AnalysisRef = Annotated[str, Reference(ANALYSIS)]
+
+record = partial(happened, "drill")
+"""Something that happened to a drill; what happens to plans and analyses is told in full."""
 
 _BARE_TIME = re.compile(r"\s*(?:at\s+)?\d{1,2}(?::\d\d){0,2}\s*(?:[ap]m)?\s*", re.IGNORECASE)
 
@@ -104,19 +102,6 @@ def review_day(desk: Desk) -> str:
 
 
 # Who may ------------------------------------------------------------------------------------------
-
-
-def works(person: Person) -> bool:
-    """Whether somebody works on services here: in a team, or by role."""
-    return person == THE_DESK or bool(person.teams or _WORKS & person.roles)
-
-
-def require_works(desk: Desk, what: str) -> None:
-    """Raise NotAllowed unless the asker works on services."""
-    if not works(desk.asker):
-        raise NotAllowed(
-            f"{what} by those who work on services.", f"{who_may(Role.AGENT, desk.policy)} can; ask them."
-        )
 
 
 def signs_for(desk: Desk, owner: str) -> bool:
@@ -181,7 +166,7 @@ def owner_name(desk: Desk, name: str) -> str:
 
 def find_plan(desk: Desk, ref: str, *, for_change: bool = False) -> ContinuityPlan:
     """A plan; raises NotFound, and NotAllowed for those who do not work on services."""
-    plan = desk.records.continuity.plan(int(ref.partition("-")[2]), for_change)
+    plan = desk.records.continuity.plan(number_of(ref), for_change)
     if plan is None:
         raise NotFound(f"There is no {ref}.", "Type `continuity plans` to see them.")
     if plan.owner != desk.asker.key:
@@ -191,7 +176,7 @@ def find_plan(desk: Desk, ref: str, *, for_change: bool = False) -> ContinuityPl
 
 def find_analysis(desk: Desk, ref: str, *, for_change: bool = False) -> ImpactAnalysis:
     """An impact analysis; raises NotFound, and NotAllowed for those who do not work on services."""
-    analysis = desk.records.continuity.analysis(int(ref.partition("-")[2]), for_change)
+    analysis = desk.records.continuity.analysis(number_of(ref), for_change)
     if analysis is None:
         raise NotFound(f"There is no {ref}.", "Type `continuity due` to see what there is.")
     service = desk.policy.services.get(analysis.service)
@@ -202,7 +187,7 @@ def find_analysis(desk: Desk, ref: str, *, for_change: bool = False) -> ImpactAn
 
 def find(desk: Desk, ref: str, *, for_change: bool = False) -> Drill:
     """A drill, which everybody may see; `for_change` locks it until the command ends. Raises NotFound."""
-    drill = desk.records.continuity.drill(int(ref.partition("-")[2]), for_change)
+    drill = desk.records.continuity.drill(number_of(ref), for_change)
     if drill is None:
         raise NotFound(f"There is no {ref}.", "Type `drill list` to see them.")
     return drill
@@ -255,33 +240,6 @@ def service_name(desk: Desk, key: str) -> str:
 # Moves --------------------------------------------------------------------------------------------
 
 
-def record(
-    subject: Drill | ContinuityPlan | ImpactAnalysis,
-    action: str,
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-    words: Mapping[str, str | None] | None = None,
-) -> Record:
-    """Something that happened; an action without a dot happened to a drill."""
-    return Record(
-        action=action if "." in action else f"drill.{action}",
-        subject=subject.ref,
-        before=before,
-        after={"state": str(subject.state), **(after or {})},
-        words={name: text for name, text in (words or {}).items() if text},
-    )
-
-
-def move(drill: Drill, desk: Desk, state: DrillState | None = None) -> dict[str, Any]:
-    """Mark a drill as changed now, perhaps into another state; returns what it was before."""
-    before = {"state": str(drill.state)}
-    if state is not None:
-        drill.state = str(state)
-    drill.version += 1
-    drill.changed_at = desk.now
-    return before
-
-
 def attend(desk: Desk, drill: Drill, person: str | None = None) -> list[Record]:
     """Note that somebody takes part; nothing when that is known, or when the desk itself speaks."""
     who = person or desk.asker.key
@@ -318,68 +276,3 @@ def outcome(
         undue=undue,
         follow=follow,
     )
-
-
-# Telling ------------------------------------------------------------------------------------------
-
-
-def show_button(ref: str) -> Button:
-    """Opens something by its reference."""
-    return Button(label=f"Show {ref}", line=ref)
-
-
-def tell(
-    desk: Desk,
-    ref: str,
-    people: Iterable[str],
-    title: str,
-    tag: str,
-    *,
-    text: Iterable[Part] | str = (),
-    details: Sequence[Fact] = (),
-    buttons: Sequence[Button] = (),
-    while_in: Sequence[str] | None = None,
-    kind: Kind = Kind.MESSAGE,
-    tone: Tone = Tone.PLAIN,
-) -> list[Notice]:
-    """A private word to each of these people but the asker, once for each `tag`."""
-    reply = Reply(
-        title=title,
-        text=(text,) if isinstance(text, str) and text else tuple(text),
-        tone=tone,
-        facts=tuple(details),
-        buttons=(*buttons, show_button(ref)),
-        subject=ref,
-    )
-    return [
-        Notice(
-            to=ToPerson(person=person),
-            reply=reply,
-            key=f"{ref}/{tag}/{person}",
-            kind=kind,
-            subject=ref,
-            while_in=tuple(str(each) for each in while_in) if while_in else None,
-        )
-        for person in dict.fromkeys(people)
-        if person != desk.asker.key
-    ]
-
-
-def in_thread(
-    drill: Drill, title: str, tag: str = "", *, text: Iterable[Part] | str = (), details: Sequence[Fact] = ()
-) -> list[Notice]:
-    """A word below the card, where everybody who takes part reads along."""
-    return [
-        Notice(
-            to=ToThread(subject=drill.ref, room=drill.room),
-            reply=Reply(
-                title=title,
-                text=(text,) if isinstance(text, str) and text else tuple(text),
-                facts=tuple(details),
-                subject=drill.ref,
-                private=False,
-            ),
-            key=f"{drill.ref}/{tag or f'v{drill.version}'}/thread",
-            subject=drill.ref,
-        )
-    ]

@@ -12,7 +12,7 @@ from handlers.continuity.report import PAUSES_ARE, DrillReport, report_of
 from handlers.continuity.shared import DRILL, DrillRef, find, plan_of, service_name
 from handlers.declare import Standing, command, subject, suggestions
 from handlers.desk import Desk
-from handlers.listing import PAGE, heading, skipped, turning
+from handlers.listing import PAGE, listing, skipped
 from handlers.messages import Button, Option, Part, Reply, Table, Tone, Words, counted, facts
 from handlers.parsing import Choice, Text, WholeNumber
 from handlers.rules.moments import show_day
@@ -98,17 +98,14 @@ def list_drills(asked: List, desk: Desk) -> Reply:
         skip=skipped(asked.page),
         at_most=PAGE,
     )
-    return Reply(
-        title=heading(total, _WHOSE[asked.scope], asked.about, asked.page),
-        table=Table(
-            columns=("Drill", "What", "Kind", "Services", "When", "State"),
-            rows=tuple(_row(desk, each) for each in found),
-            empty="No such drills.",
-        ),
-        buttons=(
-            *turning(f"drill list {asked.scope}", asked.about, asked.page, total),
-            *(Button(label=f"Show {each.ref}", line=each.ref) for each in found[:3]),
-        ),
+    return listing(
+        asked,
+        "drill list",
+        _WHOSE[asked.scope],
+        ("Drill", "What", "Kind", "Services", "When", "State"),
+        tuple(_row(desk, each) for each in found),
+        total,
+        "No such drills.",
     )
 
 

@@ -12,7 +12,7 @@ from config.policy import Role
 from handlers.continuity.heat import COLUMNS, heat
 from handlers.continuity.owed import Owed, owed
 from handlers.continuity.scheduling import joined, set_occurrences
-from handlers.continuity.shared import require_works, rules_of, today_of
+from handlers.continuity.shared import rules_of, today_of
 from handlers.declare import Due, Outcome, command
 from handlers.desk import Desk
 from handlers.listing import PAGE, heading, skipped, turning
@@ -20,6 +20,7 @@ from handlers.messages import Button, Kind, Notice, Reply, Style, Table, Tone, T
 from handlers.parsing import Choice, WholeNumber
 from handlers.rules.chasing import MORNING, newest_nudge
 from handlers.rules.moments import instant_at, show_day, show_duration
+from handlers.tickets import require_works
 
 WATCH = "continuity/watch"
 TOLD_ON = 2

@@ -36,11 +36,6 @@ def named_title(incident: Incident) -> str:
     return f"{incident.ref} · {practice}{incident.severity} · {incident.title}"
 
 
-def show_button(incident: Incident) -> Button:
-    """Opens the incident."""
-    return Button(label=f"Show {incident.ref}", line=f"incident show {incident.ref}")
-
-
 def card(desk: Desk, incident: Incident) -> Reply:
     """An incident as everybody in its room sees it: how it stands, who has it, what was promised, what is next."""
     gone, belongs = missing(desk, incident), related(desk, incident)

@@ -16,18 +16,8 @@ from handlers.access import THE_DESK
 from handlers.declare import Change, Due, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import WrongState
-from handlers.incidents.shared import (
-    change,
-    crew,
-    done,
-    find,
-    hold,
-    move,
-    newcomers,
-    rule_of,
-    work_on,
-)
-from handlers.incidents.telling import in_thread, page, tell
+from handlers.incidents.paging import page
+from handlers.incidents.shared import change, crew, done, find, hold, newcomers, rule_of, work_on
 from handlers.messages import Button, Notice, Reply, Style, Tone
 from handlers.parsing import IncidentRef, PersonRef, Text, Word
 from handlers.rules import escalation
@@ -36,6 +26,8 @@ from handlers.rules.promises import course_of
 from handlers.rules.rotation import holder
 from handlers.rules.sla_clock import Fact
 from handlers.rules.workflow import LIVE, OVER, IncidentState
+from handlers.telling import in_thread, tell
+from handlers.tickets import move
 from storage.models.incidents import PAGED, Incident
 
 _BEGINS = frozenset({"declared", "reopened", "acknowledgement_lapsed", "handed_back"})

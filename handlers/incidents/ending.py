@@ -12,22 +12,12 @@ from handlers.declare import Due, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, WrongState
 from handlers.incidents.roles import ask_for_roles
-from handlers.incidents.shared import (
-    audience,
-    change,
-    crew,
-    done,
-    find,
-    hold,
-    is_worker,
-    move,
-    rule_of,
-    work_on,
-)
-from handlers.incidents.telling import in_thread, tell
+from handlers.incidents.shared import audience, change, crew, done, find, hold, is_worker, rule_of, work_on
 from handlers.messages import Button, Kind, Notice, Reply, Style
 from handlers.parsing import IncidentRef, Text
 from handlers.rules.workflow import IncidentState, require_move
+from handlers.telling import in_thread, tell
+from handlers.tickets import move
 from storage.models.incidents import Incident
 
 SETTLES_AFTER = timedelta(days=2)

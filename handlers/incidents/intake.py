@@ -17,21 +17,12 @@ from handlers.errors import NeedsForm, NotAllowed, WrongState
 from handlers.incidents.card import card, named_title, own_buttons
 from handlers.incidents.outside import space
 from handlers.incidents.roles import ask_for_roles
-from handlers.incidents.shared import (
-    PREFIX,
-    change,
-    done,
-    find,
-    is_worker,
-    move,
-    newcomers,
-    rules_of,
-    severity_of,
-)
+from handlers.incidents.shared import PREFIX, change, done, find, is_worker, newcomers, rules_of, severity_of
 from handlers.messages import Card, FieldInput, Form, FormField, Option, Reply, Tone, facts
 from handlers.parsing import Choice, Free, IncidentRef, Line, Manner, ServiceKey, Word
 from handlers.rules.likeness import ALIKE, likeness
 from handlers.rules.workflow import LIVE, IncidentState, require_move
+from handlers.tickets import move
 from storage.models.incidents import FOLLOWER, PAGED, Incident
 
 _LEVELS = Choice(("high", "medium", "low"))

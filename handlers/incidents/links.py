@@ -17,15 +17,15 @@ from handlers.incidents.shared import (
     done,
     find,
     is_worker,
-    move,
     newcomers,
     team_name,
     work_on,
 )
-from handlers.incidents.telling import in_thread, tell
 from handlers.messages import Card
 from handlers.parsing import AnyRef, IncidentRef
 from handlers.rules.workflow import IncidentState, require_move
+from handlers.telling import in_thread, tell
+from handlers.tickets import move
 from storage.models.incidents import FOLLOWER, Incident
 
 
@@ -99,6 +99,7 @@ def merge(asked: Merge, desk: Desk) -> Outcome:
     Both histories stay, and one set of promises goes on.
     """
     if asked.incident == asked.into:
+        find(desk, asked.into)
         raise WrongState("An incident is part of itself.", "Name the one that goes on.", subject=asked.into)
     for ref in sorted((asked.incident, asked.into)):  # always in this order, so that two merges cannot cross
         find(desk, ref, for_change=True)

@@ -8,9 +8,10 @@ from handlers.declare import Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NotAllowed
 from handlers.incidents.outside import lost
-from handlers.incidents.shared import change, done, find, is_worker, move, team_name
+from handlers.incidents.shared import change, done, find, is_worker, team_name
 from handlers.messages import Reply, counted
 from handlers.parsing import IncidentRef
+from handlers.tickets import move
 
 
 @dataclass(frozen=True)

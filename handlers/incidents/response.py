@@ -13,6 +13,7 @@ from handlers.declare import Outcome, command
 from handlers.desk import Desk
 from handlers.errors import WrongState
 from handlers.incidents.climbing import terms_of
+from handlers.incidents.paging import page
 from handlers.incidents.roles import ask_for_roles
 from handlers.incidents.shared import (
     audience,
@@ -20,19 +21,19 @@ from handlers.incidents.shared import (
     done,
     find,
     hold,
-    move,
     newcomers,
     rule_of,
     rules_of,
     severity_of,
     work_on,
 )
-from handlers.incidents.telling import in_thread, page, tell
 from handlers.messages import Button, Reply, Style, facts
 from handlers.parsing import Choice, Duration, IncidentRef, Manner, ServiceKey, Text
 from handlers.rules import sla_clock
 from handlers.rules.business_time import hours_of
 from handlers.rules.workflow import LIVE, IncidentState
+from handlers.telling import in_thread, tell
+from handlers.tickets import move
 from storage.models.incidents import PAGED, Incident
 
 _LEVELS = Choice(("high", "medium", "low"))

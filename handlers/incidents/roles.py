@@ -12,11 +12,12 @@ from handlers.declare import Due, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import WrongState
 from handlers.incidents.card import named_title
-from handlers.incidents.shared import change, crew, done, find, hold, move, newcomers, rule_of, work_on
-from handlers.incidents.telling import in_thread, tell
+from handlers.incidents.shared import change, crew, done, find, hold, newcomers, rule_of, work_on
 from handlers.messages import Button, Kind, Notice, Reply, Style, Tone, ToPerson, ToThread, facts
 from handlers.parsing import IncidentRef, PersonRef
 from handlers.rules.workflow import LIVE, IncidentState
+from handlers.telling import in_thread, tell
+from handlers.tickets import move
 from storage.models.incidents import Incident
 
 _ASKED_LATEST = 6  # doublings of the time between two questions

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from config.policy import INCIDENT_ROLES, IncidentRules, Level, Promise, Role, Severity, SeverityRule
@@ -14,10 +15,14 @@ from handlers.incidents.card import card, own_buttons, own_facts
 from handlers.incidents.outside import joining
 from handlers.messages import Button, Card, Notice, Part, Reply, Tone
 from handlers.rules.promises import moves_clocks
-from handlers.rules.workflow import IncidentState, require_move
+from handlers.rules.workflow import require_move
+from handlers.tickets import happened, number_of
 from storage.models.incidents import FOLLOWER, Incident
 
 PREFIX = "INC"
+
+change = partial(happened, "incident")
+"""Something that happened to an incident."""
 
 
 def rules_of(desk: Desk) -> IncidentRules:
@@ -51,7 +56,7 @@ def find(desk: Desk, ref: str, *, for_change: bool = False) -> Incident:
 
     Raises NotFound, and WrongState for a change to one that is part of another by now: the answer shows that one.
     """
-    incident = desk.records.incidents.get(int(ref.partition("-")[2]), for_change)
+    incident = desk.records.incidents.get(number_of(ref), for_change)
     if incident is None:
         raise NotFound(f"There is no {ref}.", "Type `incident list open` to see what is broken.")
     if for_change and incident.merged_into is not None:
@@ -87,33 +92,6 @@ def team_name(desk: Desk, incident: Incident) -> str:
     """The name of the team that runs the service."""
     team = desk.policy.teams.get(incident.team)
     return team.name if team else incident.team
-
-
-def change(
-    incident: Incident,
-    action: str,
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-    words: Mapping[str, str | None] | None = None,
-) -> Change:
-    """Something that happened to an incident; its state is always told, because clocks and climbs are read from it."""
-    return Change(
-        action=f"incident.{action}",
-        subject=incident.ref,
-        before=before,
-        after={"state": str(incident.state), **(after or {})},
-        words={name: text for name, text in (words or {}).items() if text},
-    )
-
-
-def move(incident: Incident, desk: Desk, state: IncidentState | None = None) -> dict[str, Any]:
-    """Mark an incident as changed now, perhaps into another state; returns what it was before."""
-    before = {"state": str(incident.state)}
-    if state is not None:
-        incident.state = str(state)
-    incident.version += 1
-    incident.changed_at = desk.now
-    return before
 
 
 def hold(incident: Incident, person: str | None) -> dict[str, Any]:

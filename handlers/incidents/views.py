@@ -8,9 +8,9 @@ from typing import Annotated
 
 from handlers.declare import Standing, command, subject, suggestions
 from handlers.desk import Desk
-from handlers.incidents.card import card, own_buttons, own_facts, promise_words, show_button
+from handlers.incidents.card import card, own_buttons, own_facts, promise_words
 from handlers.incidents.shared import PREFIX, find, is_worker, rules_of
-from handlers.listing import PAGE, heading, skipped, turning
+from handlers.listing import PAGE, listing, skipped
 from handlers.messages import Option, Reply, Table, Tone, Words
 from handlers.parsing import Choice, IncidentRef, Text, WholeNumber
 from handlers.rules.workflow import LIVE, IncidentState
@@ -104,17 +104,14 @@ def list_incidents(asked: List, desk: Desk) -> Reply:
         skip=skipped(asked.page),
         at_most=PAGE,
     )
-    return Reply(
-        title=heading(total, _WHOSE[asked.scope], asked.about, asked.page),
-        table=Table(
-            columns=("Incident", "What", "Severity", "State", "Held by", "Promised"),
-            rows=tuple(_row(desk, each) for each in found),
-            empty="No such incidents. Is something broken? Type `incident declare`.",
-        ),
-        buttons=(
-            *turning(f"incident list {asked.scope}", asked.about, asked.page, total),
-            *(show_button(each) for each in found[:3]),
-        ),
+    return listing(
+        asked,
+        "incident list",
+        _WHOSE[asked.scope],
+        ("Incident", "What", "Severity", "State", "Held by", "Promised"),
+        tuple(_row(desk, each) for each in found),
+        total,
+        "No such incidents. Is something broken? Type `incident declare`.",
     )
 
 

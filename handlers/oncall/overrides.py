@@ -24,6 +24,7 @@ from handlers.oncall.shared import (
     turns,
 )
 from handlers.parsing import PersonRef, Text, When, Word
+from handlers.tickets import number_of
 from storage.models.oncall import RotaOverride
 
 LONGEST = timedelta(days=366)
@@ -64,7 +65,7 @@ def look(ref: str, desk: Desk) -> Standing:
 
 
 def _find(desk: Desk, ref: str, for_change: bool = False) -> RotaOverride:
-    override = desk.records.oncall.override(int(ref.partition("-")[2]), for_change)
+    override = desk.records.oncall.override(number_of(ref), for_change)
     if override is None:
         raise NotFound(f"There is no {ref}.", "`oncall rota` shows the turns of a rota.")
     return override

@@ -37,6 +37,7 @@ from handlers.oncall.shared import (
 )
 from handlers.parsing import AnyRef, Manner, PersonRef, Reference, Text, When
 from handlers.rules.rotation import Cover
+from handlers.tickets import number_of
 from storage.models.oncall import RotaOverride, RotaSwap
 
 OFFER_LIVES = timedelta(days=2)
@@ -125,7 +126,7 @@ def show(asked: Show, desk: Desk) -> Reply:
 
 
 def _find(desk: Desk, ref: str, for_change: bool = False) -> RotaSwap:
-    swap = desk.records.oncall.swap(int(ref.partition("-")[2]), for_change)
+    swap = desk.records.oncall.swap(number_of(ref), for_change)
     if swap is None:
         raise NotFound(f"There is no {ref}.", "`oncall swap` offers a turn to somebody.")
     return swap

@@ -12,6 +12,7 @@ from handlers.errors import NotAllowed, NotFound, WrongState
 from handlers.messages import Button, Kind, Notice, Reply, Style, Table, Tone, ToPerson, Words, facts
 from handlers.oncall.shared import tell_person
 from handlers.parsing import PersonRef, Reference
+from handlers.tickets import number_of
 from storage.models.oncall import PageTest
 from storage.repositories.outbox import Paged
 
@@ -48,7 +49,7 @@ def look(ref: str, desk: Desk) -> Standing:
 
 
 def _find(desk: Desk, ref: str, for_change: bool = False) -> PageTest:
-    found = desk.records.oncall.page_test(int(ref.partition("-")[2]), for_change)
+    found = desk.records.oncall.page_test(number_of(ref), for_change)
     if found is None:
         raise NotFound(f"There is no {ref}.", "`oncall test` pages you as a test.")
     if desk.asker.key not in (found.person, found.by) and not _MAY_TEST & desk.asker.roles:

@@ -10,7 +10,8 @@ from handlers.desk import Desk
 from handlers.errors import NotFound, WrongState
 from handlers.messages import Card, Reply, Tone
 from handlers.parsing import Free, Manner
-from handlers.problems.shared import ProblemRef, change, done, move, room_of, work_on
+from handlers.problems.shared import ProblemRef, change, done, room_of, work_on
+from handlers.tickets import move, number_of
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def record_known_error(asked: KnownError, desk: Desk) -> Outcome:
 @command("problem helped", params=Helped, evidences=("IRP SP 3.2",))
 def helped(asked: Helped, desk: Desk) -> Outcome:
     """Say that the workaround of a known error was all you needed."""
-    problem = desk.records.problems.get(int(asked.problem.partition("-")[2]), for_change=True)
+    problem = desk.records.problems.get(number_of(asked.problem), for_change=True)
     if problem is None:
         raise NotFound(f"There is no {asked.problem}.", "Check the reference.")
     if not problem.known:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 from config.policy import Role
 from handlers.access import Person
@@ -16,21 +17,24 @@ from handlers.messages import (
     Button,
     Card,
     Fact,
-    Notice,
     Reply,
     Style,
     Tone,
-    ToPerson,
-    ToThread,
     counted,
     facts,
 )
 from handlers.parsing import Reference, reference
 from handlers.rules.moments import show_day
 from handlers.rules.workflow import UNSOLVED, ActionState, ProblemState, require_move
+from handlers.telling import below, tell
+from handlers.tickets import happened, number_of
 from storage.models.problems import Action, Problem
 
 PREFIX = "PRB"
+
+change = partial(happened, "problem")
+"""Something that happened to a problem."""
+
 GATHERED = {"INC": "Incidents", "REQ": "Requests", "CHG": "Changes"}
 """What belongs to a problem, by prefix, as its card calls it."""
 
@@ -45,7 +49,7 @@ ProblemRef = Annotated[str, Reference(PREFIX)]
 
 def find(desk: Desk, ref: str, *, for_change: bool = False) -> Problem:
     """A problem that the asker may see; raises NotFound or NotAllowed."""
-    problem = desk.records.problems.get(int(ref.partition("-")[2]), for_change)
+    problem = desk.records.problems.get(number_of(ref), for_change)
     if problem is None:
         raise NotFound(f"There is no {ref}.", "Type `problem list` to see them.")
     asker = desk.asker
@@ -106,33 +110,6 @@ def belonging(desk: Desk, problem: Problem) -> Mapping[str, datetime]:
     return found
 
 
-def change(
-    problem: Problem,
-    action: str,
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-    words: Mapping[str, str] | None = None,
-) -> Change:
-    """Something that happened to a problem; an action with a dot in it is told as it is."""
-    return Change(
-        action=action if "." in action else f"problem.{action}",
-        subject=problem.ref,
-        before=before,
-        after={"state": problem.state, **(after or {})},
-        words={name: text for name, text in (words or {}).items() if text},
-    )
-
-
-def move(problem: Problem, desk: Desk, state: ProblemState | None = None) -> Mapping[str, Any]:
-    """Mark a problem as changed now, perhaps into another state; returns what it was before."""
-    before = {"state": problem.state}
-    if state is not None:
-        problem.state = str(state)
-    problem.version += 1
-    problem.changed_at = desk.now
-    return before
-
-
 def done(
     desk: Desk,
     problem: Problem,
@@ -140,7 +117,7 @@ def done(
     changes: Sequence[Change],
     *,
     text: str = "",
-    tell: bool = True,
+    tells: bool = True,
     in_thread: bool = True,
     cards: Sequence[Card] = (),
     due: Sequence[Due] = (),
@@ -153,7 +130,11 @@ def done(
     """
     problem.known = problem.state in UNSOLVED and bool(problem.symptom and problem.workaround)
     desk.records.problems.save()
-    told = _followers(desk, problem, title, text) if tell else []
+    told = (
+        tell(desk, problem, desk.records.problems.followers(problem.number), title, text=text)
+        if tells
+        else []
+    )
     if is_person(desk):
         desk.records.problems.follow(problem.number, desk.asker.key)
 
@@ -164,7 +145,7 @@ def done(
     return Outcome(
         reply=reply,
         changes=changes,
-        notices=[*told, *([_below(desk, problem, title, text)] if in_thread else ())],
+        notices=[*told, *([below(problem, room_of(desk, problem), title, text=text)] if in_thread else ())],
         cards=[Card(subject=problem.ref, room=room_of(desk, problem)), *cards],
         due=due,
         undue=undue,
@@ -175,31 +156,6 @@ def done(
 def is_person(desk: Desk) -> bool:
     """Whether a person says this, and not the desk to itself."""
     return desk.asker.key != "desk"
-
-
-def _followers(desk: Desk, problem: Problem, title: str, text: str) -> list[Notice]:
-    reply = Reply(
-        title=title, text=(text,) if text else (), buttons=(show_button(problem),), subject=problem.ref
-    )
-    return [
-        Notice(
-            to=ToPerson(person=person),
-            reply=reply,
-            key=f"{problem.ref}/v{problem.version}/{person}",
-            subject=problem.ref,
-        )
-        for person in desk.records.problems.followers(problem.number)
-        if person != desk.asker.key
-    ]
-
-
-def _below(desk: Desk, problem: Problem, title: str, text: str) -> Notice:
-    return Notice(
-        to=ToThread(subject=problem.ref, room=room_of(desk, problem)),
-        reply=Reply(title=title, text=(text,) if text else (), subject=problem.ref, private=False),
-        key=f"{problem.ref}/v{problem.version}/thread",
-        subject=problem.ref,
-    )
 
 
 # The card -----------------------------------------------------------------------------------------
@@ -274,8 +230,3 @@ def _buttons(problem: Problem) -> Iterator[Button]:
     if state not in UNSOLVED:
         yield Button(label="It is back", line=f"problem reopen {ref}")
     yield Button(label="Link", line=f"problem link {ref}")
-
-
-def show_button(problem: Problem) -> Button:
-    """Opens the problem."""
-    return Button(label=f"Show {problem.ref}", line=f"problem show {problem.ref}")

@@ -9,20 +9,10 @@ from typing import Annotated
 
 from handlers.declare import Standing, command, subject, suggestions
 from handlers.desk import Desk
-from handlers.listing import PAGE, heading, skipped, turning
+from handlers.listing import PAGE, listing, skipped
 from handlers.messages import Option, Reply, Table, Words
 from handlers.parsing import Choice, Text, WholeNumber
-from handlers.problems.shared import (
-    OPENS,
-    PREFIX,
-    ProblemRef,
-    belonging,
-    card,
-    find,
-    is_worker,
-    room_of,
-    show_button,
-)
+from handlers.problems.shared import OPENS, PREFIX, ProblemRef, belonging, card, find, is_worker, room_of
 from handlers.rules.moments import show_day
 from handlers.rules.workflow import UNSOLVED
 from handlers.timeline import timeline
@@ -133,17 +123,14 @@ def list_problems(asked: List, desk: Desk) -> Reply:
         skip=skipped(asked.page),
         at_most=PAGE,
     )
-    return Reply(
-        title=heading(total, _WHOSE[asked.scope], asked.about, asked.page),
-        table=Table(
-            columns=("Problem", "What", "State", "Service", "Helped"),
-            rows=tuple(_row(desk, each) for each in found),
-            empty="No such problems.",
-        ),
-        buttons=(
-            *turning(f"problem list {asked.scope}", asked.about, asked.page, total),
-            *(show_button(each) for each in found[:3]),
-        ),
+    return listing(
+        asked,
+        "problem list",
+        _WHOSE[asked.scope],
+        ("Problem", "What", "State", "Service", "Helped"),
+        tuple(_row(desk, each) for each in found),
+        total,
+        "No such problems.",
     )
 
 

@@ -21,12 +21,12 @@ from handlers.problems.shared import (
     done,
     find,
     gathered,
-    move,
     room_of,
-    show_button,
     work_on,
 )
 from handlers.rules.workflow import ActionState, ProblemState
+from handlers.telling import show_button
+from handlers.tickets import move, number_of
 from storage.models.problems import Problem
 
 CAUSES = (
@@ -197,7 +197,7 @@ def link(asked: Link, desk: Desk) -> Outcome:
     before = move(problem, desk)
     linked = change(problem, "linked", before, {"links": new})
     title = f"{', '.join(new)} belongs to {problem.ref} now"
-    return done(desk, problem, title, [linked], tell=False, cards=_cards(rooms))
+    return done(desk, problem, title, [linked], tells=False, cards=_cards(rooms))
 
 
 @command("problem unlink", params=Unlink, evidences=("IRP SP 3.1",))
@@ -211,7 +211,7 @@ def unlink(asked: Unlink, desk: Desk) -> Outcome:
     before = move(problem, desk)
     unlinked = change(problem, "unlinked", before, {"links": gone})
     title = f"{', '.join(gone)} does not belong to {problem.ref} any more"
-    return done(desk, problem, title, [unlinked], tell=False, cards=_cards(rooms))
+    return done(desk, problem, title, [unlinked], tells=False, cards=_cards(rooms))
 
 
 def _unlinked(desk: Desk, problem: Problem, ref: str) -> bool:
@@ -253,7 +253,7 @@ def ask_effect(asked: AskEffect, desk: Desk) -> Outcome:
         buttons=(
             Button(label="It has helped", line=f"problem close {problem.ref}", style=Style.PRIMARY),
             Button(label="It is back", line=f"problem reopen {problem.ref}"),
-            show_button(problem),
+            show_button(problem.ref),
         ),
         subject=problem.ref,
         private=False,
@@ -340,7 +340,7 @@ def action_completed(asked: ActionCompleted, desk: Desk) -> Outcome:
 
 def _of_action(desk: Desk, asked: ActionAgreed, verb: str) -> Outcome:
     problem = find(desk, asked.problem, for_change=True)
-    action = desk.records.actions.get(int(asked.action.partition("-")[2]))
+    action = desk.records.actions.get(number_of(asked.action))
     if action is None or action.subject != problem.ref:
         raise BadValue(f"{asked.action} is no action of {problem.ref}.")
     before = move(problem, desk)

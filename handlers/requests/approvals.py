@@ -13,20 +13,12 @@ from handlers.desk import Desk
 from handlers.errors import NotAllowed, WrongState
 from handlers.messages import Button, Kind, Notice, Part, Reply, Style, ToPerson, facts
 from handlers.parsing import RequestRef, Text, WholeNumber
-from handlers.requests.shared import (
-    change,
-    current_stage,
-    done,
-    find,
-    move,
-    offering_of,
-    seats_of,
-    show_button,
-    tell_requester,
-)
+from handlers.requests.shared import change, current_stage, done, find, offering_of, seats_of
 from handlers.rules.approval import Seat, Verdict, stage_at, verdict
 from handlers.rules.business_time import hours_of
 from handlers.rules.workflow import RequestState, require_move
+from handlers.telling import show_button, tell
+from handlers.tickets import move
 from storage.models.requests import Request, RequestVote
 
 _MEANS = {
@@ -92,8 +84,11 @@ def undecided(asked: Undecided, desk: Desk) -> Outcome:
         request.at_owner = True
         asking = ask_stage(desk, request)
         passed_on = change(request, "passed_to_owner", before, {"stage": request.stage})
-        said = tell_requester(
-            desk, request, f"{request.ref}: nobody decided in time; the owner of the service is asked now."
+        said = tell(
+            desk,
+            request,
+            [request.requester],
+            f"{request.ref}: nobody decided in time; the owner of the service is asked now.",
         )
         title = f"{request.ref} goes to the owner of the service"
         return done(desk, request, title, [passed_on], notices=[*asking.notices, *said])
@@ -162,7 +157,7 @@ def _settle(
     if not approved:
         before = move(request, desk, RequestState.REJECTED)
         rejected = change(request, "rejected", before, told, {"because": because})
-        notices = tell_requester(desk, request, f"{ref} was rejected", text=because)
+        notices = tell(desk, request, [request.requester], f"{ref} was rejected", text=because)
         return done(desk, request, f"{ref} is rejected", [rejected], notices=notices, undue=undue)
     request.at_owner = False
     if stage_at(offering_of(desk, request).approval, passed + 1):
@@ -174,7 +169,7 @@ def _settle(
         return done(desk, request, title, [agreed], notices=asking.notices, due=asking.due, undue=undue)
     before = move(request, desk, RequestState.OPEN)
     agreed = change(request, "approved", before, told, {"because": because})
-    notices = tell_requester(desk, request, f"{ref} is approved", text="It goes to the team now.")
+    notices = tell(desk, request, [request.requester], f"{ref} is approved", text="It goes to the team now.")
     return done(desk, request, f"{ref} is approved", [agreed], notices=notices, undue=undue)
 
 
@@ -202,7 +197,7 @@ def ask_stage(desk: Desk, request: Request) -> Asked:
                 buttons=(
                     Button(label="Approve", line=f"request approve {request.ref}", style=Style.PRIMARY),
                     Button(label="Reject", line=f"request reject {request.ref}", style=Style.DANGER),
-                    show_button(request),
+                    show_button(request.ref),
                 ),
                 subject=request.ref,
             ),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from config.policy import Offering, Promise, Role, Stage
@@ -15,28 +16,25 @@ from handlers.messages import (
     Button,
     Card,
     Fact,
-    Kind,
     Notice,
     Part,
     Reply,
     Style,
     Tone,
-    ToPerson,
-    ToThread,
     Words,
     facts,
 )
 from handlers.rules.approval import Seat, seats, stage_at
 from handlers.rules.promises import moves_clocks
 from handlers.rules.workflow import FINAL, UNFINISHED, WORKABLE, RequestState, require_move
+from handlers.telling import wording
+from handlers.tickets import happened, number_of
 from storage.models.requests import Request, RequestTask
 
 PREFIX = "REQ"
 
-
-def number_of(ref: str) -> int:
-    """The number in a reference."""
-    return int(ref.partition("-")[2])
+change = partial(happened, "request")
+"""Something that happened to a request."""
 
 
 def find(desk: Desk, ref: str, *, for_change: bool = False) -> Request:
@@ -129,33 +127,6 @@ def seats_of(desk: Desk, request: Request) -> tuple[Seat, ...]:
     )
 
 
-def change(
-    request: Request,
-    action: str,
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-    words: Mapping[str, str] | None = None,
-) -> Change:
-    """Something that happened to a request; its state is always told, because clocks are read from it."""
-    return Change(
-        action=f"request.{action}",
-        subject=request.ref,
-        before=before,
-        after={"state": str(request.state), **(after or {})},
-        words={name: text for name, text in (words or {}).items() if text},
-    )
-
-
-def move(request: Request, desk: Desk, state: RequestState | None = None) -> Mapping[str, Any]:
-    """Mark a request as changed now, perhaps into another state; returns what it was before."""
-    before = {"state": str(request.state)}
-    if state is not None:
-        request.state = str(state)
-    request.version += 1
-    request.changed_at = desk.now
-    return before
-
-
 def done(
     desk: Desk,
     request: Request,
@@ -174,7 +145,7 @@ def done(
 
     def reply() -> Reply:
         tasks = desk.records.requests.tasks(request.number)
-        said = {"title": title, "text": _words(text), "tone": Tone.GOOD, "private": True}
+        said = {"title": title, "text": wording(text), "tone": Tone.GOOD, "private": True}
         mine = own_buttons(desk, request, tasks)
         return card(desk, request, tasks).model_copy(update={**said, "buttons": mine})
 
@@ -194,71 +165,6 @@ def _clocks_to_read(desk: Desk, request: Request, changes: Sequence[Change]) -> 
     unanswered = any(row.open and row.promise == Promise.RESPOND for row in rows)
     moved = any(moves_clocks(each.action, each.before, each.after, unanswered) for each in changes)
     return (f"sla refresh {request.ref}",) if moved else ()
-
-
-def _words(text: Iterable[Part] | str) -> tuple[Part, ...]:
-    return (text,) if isinstance(text, str) and text else tuple(text)
-
-
-def tell_requester(
-    desk: Desk,
-    request: Request,
-    title: str,
-    *,
-    text: Iterable[Part] | str = (),
-    buttons: Sequence[Button] = (),
-    while_in: Sequence[RequestState] | None = None,
-) -> list[Notice]:
-    """A private word to the requester, once for each change; nobody is told what they did themselves."""
-    if request.requester == desk.asker.key:
-        return []
-    reply = Reply(
-        title=title, text=_words(text), buttons=(*buttons, show_button(request)), subject=request.ref
-    )
-    return [
-        Notice(
-            to=ToPerson(person=request.requester),
-            reply=reply,
-            key=f"{request.ref}/v{request.version}/requester",
-            subject=request.ref,
-            while_in=tuple(while_in) if while_in else None,
-        )
-    ]
-
-
-def tell_assignee(
-    desk: Desk, request: Request, title: str, *, text: Iterable[Part] | str = ()
-) -> list[Notice]:
-    """A private word to whoever holds the request, unless they did it themselves."""
-    if request.assignee in (None, desk.asker.key):
-        return []
-    reply = Reply(title=title, text=_words(text), buttons=(show_button(request),), subject=request.ref)
-    return [
-        Notice(
-            to=ToPerson(person=request.assignee or ""),
-            reply=reply,
-            key=f"{request.ref}/v{request.version}/assignee",
-            subject=request.ref,
-        )
-    ]
-
-
-def in_thread(desk: Desk, request: Request, title: str, *, text: Iterable[Part] | str = ()) -> list[Notice]:
-    """A word below the card, where the team follows the request."""
-    return [
-        Notice(
-            to=ToThread(subject=request.ref, room=room_of(desk, request)),
-            reply=Reply(title=title, text=_words(text), subject=request.ref, private=False),
-            key=f"{request.ref}/v{request.version}/thread",
-            kind=Kind.MESSAGE,
-            subject=request.ref,
-        )
-    ]
-
-
-def show_button(request: Request) -> Button:
-    """Opens the request."""
-    return Button(label=f"Show {request.ref}", line=f"request show {request.ref}")
 
 
 def card(desk: Desk, request: Request, tasks: Sequence[RequestTask] | None = None) -> Reply:

@@ -9,8 +9,8 @@ from typing import Annotated
 from config.policy import Role
 from handlers.declare import Standing, command, decisions, subject, suggestions
 from handlers.desk import Desk
-from handlers.listing import PAGE, heading, skipped, turning
-from handlers.messages import Button, Option, Reply, Table, Words
+from handlers.listing import PAGE, listing, skipped
+from handlers.messages import Option, Reply, Table, Words
 from handlers.parsing import Choice, RequestRef, Text, WholeNumber
 from handlers.requests.shared import (
     PREFIX,
@@ -127,17 +127,14 @@ def list_requests(asked: List, desk: Desk) -> Reply:
         skip=skipped(asked.page),
         at_most=PAGE,
     )
-    return Reply(
-        title=heading(total, _WHOSE[asked.scope], asked.about, asked.page),
-        table=Table(
-            columns=("Request", "What", "State", "Held by", "Promised"),
-            rows=tuple(_row(desk, each) for each in found),
-            empty="No such requests. Type `request new` to ask for something.",
-        ),
-        buttons=(
-            *turning(f"request list {asked.scope}", asked.about, asked.page, total),
-            *(_show(each) for each in found[:3]),
-        ),
+    return listing(
+        asked,
+        "request list",
+        _WHOSE[asked.scope],
+        ("Request", "What", "State", "Held by", "Promised"),
+        tuple(_row(desk, each) for each in found),
+        total,
+        "No such requests. Type `request new` to ask for something.",
     )
 
 
@@ -151,7 +148,3 @@ def _row(desk: Desk, request: Request) -> tuple[Words, ...]:
         (desk.directory.who_is(request.assignee),) if request.assignee else ("nobody yet",),
         promise_words(desk, soonest) if soonest else ("—",),
     )
-
-
-def _show(request: Request) -> Button:
-    return Button(label=f"Show {request.ref}", line=f"request show {request.ref}")

@@ -15,17 +15,16 @@ from handlers.requests.shared import (
     change,
     done,
     find,
-    in_thread,
     is_worker,
-    move,
     offering_of,
     own,
+    room_of,
     team_name,
-    tell_assignee,
-    tell_requester,
     work_on,
 )
 from handlers.rules.workflow import RequestState, require_move
+from handlers.telling import below, tell
+from handlers.tickets import move, number_of
 from storage.models.requests import Request
 
 
@@ -171,8 +170,8 @@ def _hold(desk: Desk, request: Request, person: str, action: str, title: str) ->
     held = change(request, action, before, {"assignee": person})
     name = desk.directory.name(person)
     notices = [
-        *(tell_requester(desk, request, f"{name} has {request.ref} now", text=request.summary)),
-        *(tell_assignee(desk, request, f"{request.ref} is yours now: {request.summary}")),
+        *(tell(desk, request, [request.requester], f"{name} has {request.ref} now", text=request.summary)),
+        *(tell(desk, request, [request.assignee], f"{request.ref} is yours now: {request.summary}")),
     ]
     return done(desk, request, title, [held], notices=notices)
 
@@ -187,7 +186,7 @@ def prioritise(asked: Prioritise, desk: Desk) -> Outcome:
     request.priority = asked.priority
     raised = change(request, "prioritised", before, {"priority": asked.priority}, {"because": asked.because})
     title = f"{request.ref} is {asked.priority} now (was {before['priority']})"
-    notices = tell_requester(desk, request, title, text=asked.because)
+    notices = tell(desk, request, [request.requester], title, text=asked.because)
     return done(desk, request, title, [raised], notices=notices)
 
 
@@ -201,9 +200,9 @@ def comment(asked: Comment, desk: Desk) -> Outcome:
     said = change(request, "answered" if answers else "commented", before, None, {"comment": asked.text})
     title = f"{desk.asker.name} on {request.ref}"
     notices = [
-        *tell_requester(desk, request, title, text=asked.text, buttons=(_reply_button(request),)),
-        *tell_assignee(desk, request, title, text=asked.text),
-        *in_thread(desk, request, title, text=asked.text),
+        *tell(desk, request, [request.requester], title, text=asked.text, buttons=(_reply_button(request),)),
+        *tell(desk, request, [request.assignee], title, text=asked.text),
+        below(request, room_of(desk, request), title, text=asked.text),
     ]
     heading = f"Thank you; {request.ref} goes on." if answers else f"Your word on {request.ref} is with them."
     return done(desk, request, heading, [said], notices=notices)
@@ -229,7 +228,9 @@ def wait(asked: Wait, desk: Desk) -> Outcome:
     on_you = asked.on == "requester"
     title = f"{request.ref} waits for {'you' if on_you else 'a supplier'}"
     buttons = (_reply_button(request),) if on_you else ()
-    notices = tell_requester(desk, request, title, text=asked.because, buttons=buttons, while_in=[state])
+    notices = tell(
+        desk, request, [request.requester], title, text=asked.because, buttons=buttons, while_in=[state]
+    )
     return done(desk, request, f"{request.ref} is {state.shown}", [waiting], notices=notices)
 
 
@@ -239,7 +240,7 @@ def resume(asked: Resume, desk: Desk) -> Outcome:
     request = work_on(desk, asked.request, "resume")
     before = move(request, desk, _after_waiting(request))
     resumed = change(request, "resumed", before)
-    notices = tell_requester(desk, request, f"{request.ref} goes on")
+    notices = tell(desk, request, [request.requester], f"{request.ref} goes on")
     return done(desk, request, f"{request.ref} goes on", [resumed], notices=notices)
 
 
@@ -261,14 +262,16 @@ def tick(asked: Tick, desk: Desk) -> Outcome:
     notices = (
         []
         if left
-        else tell_assignee(desk, request, f"Every task of {request.ref} is done", text="Fulfil it.")
+        else tell(
+            desk, request, [request.assignee], f"Every task of {request.ref} is done", text="Fulfil it."
+        )
     )
     return done(desk, request, f"Done: {task.title}", [ticked], text=text, notices=notices)
 
 
 def find_for_task(desk: Desk, ref: str, task_key: str) -> Request:
     """A request, locked, when the asker may tick that task of it."""
-    request = desk.records.requests.get(int(ref.partition("-")[2]), for_change=True)
+    request = desk.records.requests.get(number_of(ref), for_change=True)
     tasks = desk.records.requests.tasks(request.number) if request else ()
     task = next((each for each in tasks if each.key == task_key.lower()), None)
     if request is None or task is None:
@@ -299,9 +302,10 @@ def fulfil(asked: Fulfil, desk: Desk) -> Outcome:
         Button(label="It is right", line=f"request confirm {request.ref}", style=Style.PRIMARY),
         Button(label="Not yet right", line=f"request reopen {request.ref}"),
     )
-    notices = tell_requester(
+    notices = tell(
         desk,
         request,
+        [request.requester],
         f"{request.ref} is fulfilled: {request.summary}",
         text=(
             f"{asked.how} " if asked.how else "",
@@ -334,7 +338,7 @@ def confirm(asked: Confirm, desk: Desk) -> Outcome:
         request,
         f"{request.ref} is closed. Thank you!",
         [confirmed],
-        notices=tell_assignee(desk, request, f"{request.ref} was confirmed by {desk.asker.name}"),
+        notices=tell(desk, request, [request.assignee], f"{request.ref} was confirmed by {desk.asker.name}"),
         undue=[f"{request.ref}/autoclose"],
     )
     stars = tuple(
@@ -366,9 +370,9 @@ def reopen(asked: Reopen, desk: Desk) -> Outcome:
     reopened = change(request, "reopened", before, None, {"because": asked.because})
     title = f"{request.ref} was reopened"
     notices = [
-        *tell_assignee(desk, request, title, text=asked.because),
-        *in_thread(desk, request, title, text=asked.because),
-        *tell_requester(desk, request, title, text=asked.because),
+        *tell(desk, request, [request.assignee], title, text=asked.because),
+        below(request, room_of(desk, request), title, text=asked.because),
+        *tell(desk, request, [request.requester], title, text=asked.because),
     ]
     undue = [f"{request.ref}/autoclose"]
     return done(desk, request, f"{request.ref} is open again", [reopened], notices=notices, undue=undue)
@@ -382,8 +386,8 @@ def cancel(asked: Cancel, desk: Desk) -> Outcome:
     cancelled = change(request, "cancelled", before, None, {"because": asked.because or ""})
     title = f"{request.ref} was cancelled by {desk.asker.name}"
     notices = [
-        *tell_requester(desk, request, title, text=asked.because or ""),
-        *tell_assignee(desk, request, title, text=asked.because or ""),
+        *tell(desk, request, [request.requester], title, text=asked.because or ""),
+        *tell(desk, request, [request.assignee], title, text=asked.because or ""),
     ]
     undue = [f"{request.ref}/approval"]
     return done(desk, request, f"{request.ref} is cancelled", [cancelled], notices=notices, undue=undue)
@@ -398,8 +402,12 @@ def rate(asked: Rate, desk: Desk) -> Outcome:
     before = move(request, desk)
     request.rating = asked.stars
     rated = change(request, "rated", before, {"rating": asked.stars}, {"because": asked.because or ""})
-    notices = tell_assignee(
-        desk, request, f"{request.ref} was rated {asked.stars} of 5", text=asked.because or ""
+    notices = tell(
+        desk,
+        request,
+        [request.assignee],
+        f"{request.ref} was rated {asked.stars} of 5",
+        text=asked.because or "",
     )
     return done(desk, request, "Thank you for your rating.", [rated], notices=notices, redraw=False)
 

@@ -28,6 +28,7 @@ from handlers.rules.sla_clock import State
 from handlers.service_levels.clocks import Promised, read_clocks
 from handlers.service_levels.keeping import refreshed
 from handlers.service_levels.scope import Scope, require_figures, scope_of
+from handlers.tickets import number_of
 
 AT_ONCE = 500
 """Open tickets that are looked at, and migrated, at once; the others follow when it is asked for again."""
@@ -169,7 +170,7 @@ def migrate(asked: Migrate, desk: Desk) -> Outcome:
 
 def _migrated(desk: Desk, ticket: Promised, key: str, version: str) -> Change:
     """The record on a ticket from which its clocks are read anew, and its row with the same version."""
-    number = int(ticket.ref.partition("-")[2])
+    number = number_of(ticket.ref)
     records = desk.records
     row = (
         records.requests.get(number, True)

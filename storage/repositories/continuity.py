@@ -30,7 +30,6 @@ LONGEST = timedelta(days=7)
 """No drill is planned to last longer."""
 
 _REACH = LONGEST + timedelta(days=7)  # how far back a question reads: a drill may take longer than planned
-_LIVE = ("running", "paused")
 
 # Asked whenever a change's window is looked at.
 _BETWEEN = (

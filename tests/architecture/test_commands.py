@@ -6,7 +6,6 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,15 +15,15 @@ import yaml
 from sqlalchemy import select
 from sqlmodel import SQLModel
 
-from bot.clock import VirtualClock
 from config.policy import Account, ChangeRules, ChangeStage, Level, Person, Policy, Role
 from config.vocabulary import event_practices, practices
 from handlers import registry
 from handlers.declare import Declared
-from handlers.errors import NotAllowed
 from handlers.messages import DESK, Command, Place, Sender, Tone
-from storage.database import Database
-from tests.harness.house import MONDAY, Talk
+from handlers.rules.ledger import Record
+from storage.unit_of_work import Records
+from tests.harness.house import Talk
+from tests.harness.situations import Said, Situation
 
 COMMANDS = registry.load()
 TABLE = yaml.safe_load((Path(__file__).parent / "authorisation.yaml").read_text(encoding="utf-8"))
@@ -273,10 +272,8 @@ def played(quick_talk: Talk, monkeypatch: pytest.MonkeyPatch) -> tuple[Talk, set
     return quick_talk, carried_out
 
 
-def records(talk: Talk) -> list[Any]:
+def records(talk: Talk) -> list[Record]:
     """The whole ledger."""
-    from storage.unit_of_work import Records
-
     with talk.database.reading() as session:
         return list(Records(session).ledger.records())
 
@@ -356,8 +353,8 @@ def test_what_evidences_nothing_changes_nothing(quick_talk: Talk) -> None:
 # Authorisation -----------------------------------------------------------------------------------------
 
 _OPEN = (("sam", "request new question why?"),)
-_LATE = (*_OPEN, ("time", "3"))  # so many days later
-_POSTED = (("tend", ""), ("time", "8"))
+_LATE = (*_OPEN, ("wait", "72"))  # three days later
+_POSTED = (("tend", ""), ("wait", "192"))
 _EXCLUDED = (*_LATE, ("with-manager", "sla exclude REQ-1 respond a strike"))
 _TAKEN = (*_OPEN, ("worker", "request take REQ-1"))
 _WAITING = (*_TAKEN, ("worker", "request wait REQ-1 supplier ordered"))
@@ -642,27 +639,10 @@ def strict(policy: Policy) -> Policy:
 @pytest.fixture(scope="module")
 def situations(
     strict: Policy, sqlite_template: bytes, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[Any, tuple[bytes, datetime]]:
-    """A store for each situation that any command needs, and the time it then is."""
-    made = {}
-    for said in {said for said, _ in SITUATIONS.values()}:
-        path = tmp_path_factory.mktemp("situation") / "desk.db"
-        path.write_bytes(sqlite_template)
-        database = Database(f"sqlite:///{path}")
-        talk = Talk(database, strict, VirtualClock(MONDAY))
-        for person, line in said:
-            if person == "tend":
-                talk.tend()
-                continue
-            if person == "time":
-                talk.wait(days=float(line))
-                continue
-            reply = talk.say(person, line)
-            assert reply.tone is not Tone.BAD, (line, reply)
-            assert reply.form is None, (line, reply)
-        database.close()
-        made[said] = path.read_bytes(), talk.clock.now()
-    return made
+) -> Mapping[Said, Situation]:
+    """A store for each situation that any command needs."""
+    every = (said for said, _ in SITUATIONS.values())
+    return Situation.all_of(every, strict, sqlite_template, tmp_path_factory.mktemp("situations"))
 
 
 def sender(actor: str) -> Sender:
@@ -690,29 +670,16 @@ def test_every_spoken_command_is_in_the_table_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("name", sorted(SITUATIONS))
 def test_exactly_those_whom_the_table_names_may_say_it(
-    name: str, strict: Policy, situations: Mapping[Any, tuple[bytes, datetime]], tmp_path: Path
+    name: str, situations: Mapping[Said, Situation], tmp_path: Path
 ) -> None:
     said, rest = SITUATIONS[name]
-    kept, now = situations[said]
-    allowed = set()
-    for actor in ACTORS:
-        path = tmp_path / f"{actor}.db"
-        path.write_bytes(kept)
-        database = Database(f"sqlite:///{path}")
-        talk = Talk(database, strict, VirtualClock(now))
-        command = Command(
+    commands = {
+        actor: Command(
             line=f"{name} {rest}", sender=sender(actor), place=Place(platform="console"), key=f"try/{actor}"
         )
-        before = records(talk)
-        try:
-            talk.dispatcher.obey(command)  # anything but NotAllowed is a fault of this test's situation
-            allowed.add(actor)
-        except NotAllowed as refused:
-            assert refused.then, "a refusal says who may"  # noqa: PT017 - its text is looked at on the way
-            assert records(talk) == before
-        finally:
-            database.close()
-    assert allowed == may(name)
+        for actor in ACTORS
+    }
+    assert situations[said].those_who_may(commands, tmp_path) == may(name)
 
 
 def test_a_role_that_is_taken_away_is_gone_with_the_next_command(quick_talk: Talk) -> None:

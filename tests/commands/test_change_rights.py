@@ -9,18 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bot.clock import VirtualClock
 from config.policy import ChangeStage, Level, Person, Policy, Role
-from handlers.errors import NotAllowed
-from handlers.messages import Tone
-from handlers.rules.ledger import Record
-from storage.database import Database
-from storage.unit_of_work import Records
-from tests.harness.house import MONDAY, Talk
+from handlers.messages import Command, Place, Sender
+from tests.harness.situations import Said, Situation
 
 ALL = (
     "asker",
@@ -142,61 +136,25 @@ def related(policy: Policy) -> Policy:
     )
 
 
-def desk_on(path: Path, policy: Policy, hours: float = 0) -> Talk:
-    """A desk on a file of SQLite."""
-    talk = Talk(Database(f"sqlite:///{path}"), policy, VirtualClock(MONDAY))
-    if hours:
-        talk.wait(hours=hours)
-    return talk
-
-
 @pytest.fixture(scope="module")
 def situations(
     related: Policy, sqlite_template: bytes, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[Any, tuple[bytes, float]]:
-    """A store for each situation, and how many hours have passed by then."""
-    made = {}
-    for said in {said for said, _ in MATRIX.values()}:
-        path = tmp_path_factory.mktemp("situation") / "desk.db"
-        path.write_bytes(sqlite_template)
-        talk = desk_on(path, related)
-        for person, line in said:
-            if person == "wait":
-                talk.wait(hours=float(line))
-                continue
-            reply = talk.say(person, line)
-            assert reply.tone is not Tone.BAD, (person, line, reply)
-            assert reply.form is None, (person, line, reply)
-        passed = (talk.clock.now() - MONDAY).total_seconds() / 3600
-        talk.database.close()
-        made[said] = path.read_bytes(), passed
-    return made
+) -> Mapping[Said, Situation]:
+    """A store for each situation of the matrix."""
+    every = (said for said, _ in MATRIX.values())
+    return Situation.all_of(every, related, sqlite_template, tmp_path_factory.mktemp("situations"))
 
 
 @pytest.mark.parametrize("line", MATRIX)
 def test_exactly_those_may_who_should(
-    line: str, related: Policy, situations: Mapping[Any, tuple[bytes, float]], tmp_path: Path
+    line: str, situations: Mapping[Said, Situation], tmp_path: Path
 ) -> None:
     said, expected = MATRIX[line]
-    store, passed = situations[said]
-    allowed = set()
-    for person in ALL:
-        path = tmp_path / f"{person}.db"
-        path.write_bytes(store)
-        talk = desk_on(path, related, passed)
-        before = evidence(talk)
-        try:
-            talk.dispatcher.obey(talk.command(person, line, key=f"try/{person}"))
-            allowed.add(person)
-        except NotAllowed as refused:
-            assert refused.then, "a refusal says who may"  # noqa: PT017 - its text is looked at on the way
-            assert evidence(talk) == before
-        finally:
-            talk.database.close()
-    assert allowed == expected
-
-
-def evidence(talk: Talk) -> list[Record]:
-    """All that has happened."""
-    with talk.database.reading() as session:
-        return list(Records(session).ledger.records())
+    place = Place(platform="console", channel="requests")
+    commands = {
+        person: Command(
+            line=line, sender=Sender(platform="console", user=person), place=place, key=f"try/{person}"
+        )
+        for person in ALL
+    }
+    assert situations[said].those_who_may(commands, tmp_path) == expected

@@ -74,7 +74,7 @@ def test_kept_tallies_equal_a_full_recount_whatever_happens(
 ) -> None:
     numbers = count(1)
 
-    @settings(max_examples=3, deadline=None)
+    @settings(max_examples=3)
     @given(WALKS)
     def walk(said: Sequence[tuple[str, int, int]]) -> None:
         path = tmp_path / f"{next(numbers)}.db"

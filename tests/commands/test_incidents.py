@@ -678,6 +678,7 @@ def test_what_cannot_be_merged_is_refused(quick_talk: Talk) -> None:
         == "You cannot merge INC-1: it is resolved."
     )
     assert quick_talk.say("oncall", "incident merge INC-3 INC-9").title == "There is no INC-9."
+    assert quick_talk.say("oncall", "incident merge INC-9 INC-9").title == "There is no INC-9."
 
 
 # Ending -------------------------------------------------------------------------------------------

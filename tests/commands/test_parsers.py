@@ -58,7 +58,7 @@ def parse(line: str, read: Reading, here: str | None = None) -> None:
         pass
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(line=LINES, here=st.sampled_from([None, "REQ-3", "INC-1"]))
 @example(line="request new " + "key:" * 2000, here=None)
 @example(line="\u202erequest\u202c \u200btake\ufeff REQ-7", here=None)
@@ -98,7 +98,7 @@ def test_a_hostile_line_is_understood_or_refused_in_the_desks_own_words(read: Re
     parse(line[:LINE_AT_MOST], read)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(text=st.text(alphabet=st.characters() | st.sampled_from('"“”„: \n'), max_size=60))
 def test_a_quoted_text_is_one_word_and_comes_back(text: str) -> None:
     all_kinds = all(quote in text for quote in '"“”')
@@ -108,7 +108,7 @@ def test_a_quoted_text_is_one_word_and_comes_back(text: str) -> None:
         assert (word.text, word.key, word.whole) == (wanted, key, line)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(line=LINES)
 def test_words_lie_in_the_line_in_order_and_leave_nothing_out(line: str) -> None:
     found = tokens(line)
@@ -118,7 +118,7 @@ def test_words_lie_in_the_line_in_order_and_leave_nothing_out(line: str) -> None
     assert not "".join(gaps).strip()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     extra=st.dictionaries(
         st.from_regex(r"[a-z][a-z0-9_]{0,10}", fullmatch=True).filter(
@@ -137,7 +137,7 @@ def test_a_form_carries_the_answers_that_came_with_its_line(read: Reading, extra
     assert {key: again[key] for key in kept} == kept
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(number=st.integers(0, 999_999_999), prefix=st.sampled_from(["REQ", "inc", "Chg"]), dash=st.booleans())
 def test_a_reference_is_found_in_any_spelling(number: int, prefix: str, dash: bool) -> None:
     wanted = f"{prefix.upper()}-{number}"

@@ -269,7 +269,6 @@ def test_the_engine_wakes_whom_the_model_wakes_when_it_does(
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=12,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -299,5 +299,5 @@ def empty_store() -> bytes:
 
 TestOutbox = Outbox.TestCase
 TestOutbox.settings = settings(
-    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=40, stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow]
 )

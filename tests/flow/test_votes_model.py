@@ -292,7 +292,6 @@ def test_a_change_is_decided_as_the_model_decides_it(desk: Talk, voting: Policy)
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=14,
-            deadline=None,
             phases=[
                 Phase.generate
             ],  # a shorter story is not worth the minutes in which the store plays them all

@@ -246,11 +246,13 @@ class Person:
 
 def seen_in(channel: Any) -> list[Seen]:
     """What stands in a channel or thread, oldest first: the desk's messages and people's."""
-    found = []
-    for each in channel.history():
-        stored = channel._env.backend.get_message(channel.id, each.id)
-        found.append(Seen(simcord.results.ResponseMessage(channel._env, stored), stored.components, False))
-    return found
+    env = channel._env
+    stored = env.backend.messages.get(channel.id, {})
+    return [
+        Seen(simcord.results.ResponseMessage(env, each), each.components, False)
+        for _, each in sorted(stored.items())
+        if each.visible_to(None)
+    ]
 
 
 class DiscordWorld:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from itertools import count
 from typing import Any
 
@@ -62,6 +63,7 @@ class PlatformStage:
         self.policy = policy
         self._watch = Watch()
         self._client_said: list[Standing] = []
+        self._known: dict[str, tuple[Any, Standing]] = {}
 
     def _standing(self) -> Iterator[Standing]:
         raise NotImplementedError
@@ -72,6 +74,12 @@ class PlatformStage:
             Seen(order, each.where, each.text, _about(each.text), each.labels)
             for order, each in self._watch.look([*self._standing(), *self._client_said])
         ]
+
+    def _read(self, key: str, content: Any, read: Callable[[], Standing]) -> Standing:
+        """A message as it was read before, unless it holds something else by now: edits bring new content."""
+        if key not in self._known or self._known[key][0] is not content:
+            self._known[key] = content, read()
+        return self._known[key][1]
 
     def _button(self, person: str, subject: str, label: str) -> Standing:
         for _, each in reversed(self._watch.look(list(self._standing()))):
@@ -97,6 +105,7 @@ class PlatformStage:
         return replace(self.policy, people=people, rooms=placed, version=version)
 
 
+@cache
 def _about(text: str) -> str | None:
     return next((found for word in text.replace(":", " ").split() if (found := reference(word))), None)
 
@@ -198,11 +207,14 @@ class SlackStage(PlatformStage):
         for room, channel in self._channels.items():
             yield from (self._message(message, f"#{room}") for message in self.fake.messages(channel))
 
-    @staticmethod
-    def _message(message: Payload, where: str) -> Standing:
-        blocks = message.get("blocks", ())
-        text = f"{message.get('text', '')}\n{words(blocks)}"
-        return Standing(f"{where}/{message['ts']}", where, text, tuple(_slack_labels(blocks)), message)
+    def _message(self, message: Payload, where: str) -> Standing:
+        key, blocks = f"{where}/{message['ts']}", message.get("blocks", ())
+
+        def read() -> Standing:
+            text = f"{message.get('text', '')}\n{words(blocks)}"
+            return Standing(key, where, text, tuple(_slack_labels(blocks)), message)
+
+        return self._read(key, blocks, read)
 
     @staticmethod
     def _view(view: View, where: str) -> Standing:
@@ -317,7 +329,10 @@ class DiscordStage(PlatformStage):
                 for each in seen_in(place):
                     yield self._stored(each, f"#{room}")
 
-    @staticmethod
-    def _stored(each: OnDiscord, where: str) -> Standing:
+    def _stored(self, each: OnDiscord, where: str) -> Standing:
         key = f"{where}/{each.message.id}"
-        return Standing(key, where, each.text, tuple(each.buttons), each)
+
+        def read() -> Standing:
+            return Standing(key, where, each.text, tuple(each.buttons), each)
+
+        return self._read(key, each.components, read)

@@ -66,7 +66,7 @@ def counted(entries: list[Entry], first: date, end: date, service: str) -> dict[
     return {code: (number, newest[code]) for code, number in numbers.items()}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(steps, days, st.integers(0, 120), st.integers(1, 9))
 def test_tallies_and_what_lies_behind_them_equal_a_count_of_everything(
     given: list[object], first: date, length: int, at_most: int

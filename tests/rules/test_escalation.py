@@ -657,5 +657,5 @@ class Night(RuleBasedStateMachine):
 
 TestNight = Night.TestCase
 TestNight.settings = settings(
-    max_examples=600, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=600, stateful_step_count=12, suppress_health_check=list(HealthCheck)
 )

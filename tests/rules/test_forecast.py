@@ -34,7 +34,7 @@ def test_what_was_only_seen_for_a_while_counts_for_that_while() -> None:
     assert Durations(past).chance(0, 30) == pytest.approx(3 / 4 * 1 / 2)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.tuples(st.integers(0, 1000), st.booleans()), min_size=1, max_size=40),
     st.integers(0, 1000),

@@ -99,7 +99,7 @@ MOMENTS = st.datetimes(datetime(2019, 12, 1), datetime(2035, 1, 1)).map(lambda a
 
 @given(RULES, MOMENTS, MOMENTS, st.integers(0, 800))
 @example("FREQ=WEEKLY;INTERVAL=2;WKST=SU;BYDAY=SU,SA", datetime(2024, 1, 6, 9), datetime(2025, 1, 5), 30)  # noqa: DTZ001
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_the_occurrences_around_a_moment_are_those_of_the_whole_rule(rule, start, first, length):
     whole = rrulestr(rule, dtstart=start)
     begins = next(iter(whole), FRIDAY.replace(year=9999))

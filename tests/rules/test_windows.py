@@ -162,7 +162,7 @@ RULES = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     zone=st.sampled_from(ZONES),
     rule=st.sampled_from(RULES),
@@ -251,7 +251,6 @@ BOOKINGS = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(
     st.lists(BOOKINGS, max_size=12),
     st.sampled_from(sorted(SERVICES)),

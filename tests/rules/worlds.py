@@ -35,7 +35,6 @@ def often(examples: int) -> settings:
     """So many examples; RULES_EFFORT=50 in the environment makes it fifty times as many, for a night."""
     return settings(
         max_examples=examples * int(os.environ.get("RULES_EFFORT", "1")),
-        deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
 

@@ -118,6 +118,25 @@ def carry_the_list(original: Desk, other: Desk) -> None:
     shutil.copy(original.home / FILE, other.home / FILE)
 
 
+def test_what_is_signed_while_a_copy_is_packed_is_not_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path / "original")
+    desk.say("staff", 'request new question "Is it open?"')
+    copy_to = desk.house.database.copy_to
+
+    def and_goes_on(path: Path) -> None:
+        copy_to(path)
+        desk.say("staff", "request comment REQ-1 after the copy")
+        assert desk.house.sign(only_if_due=False)
+
+    monkeypatch.setattr(desk.house.database, "copy_to", and_goes_on)
+    back_up(desk.house, tmp_path / "copy.zip")
+    copy = Desk(tmp_path / "copy")
+    assert "the ledger holds" in put_back(copy.house, tmp_path / "copy.zip")
+    assert len(copy.evidence()) < len(desk.evidence())
+
+
 def test_an_older_backup_does_not_bring_back_what_was_erased_since(
     original: Desk, older: Path, other: Desk
 ) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from filelock import FileLock
 
@@ -21,7 +19,6 @@ from tests.survival.world import World, open_world
 
 FULL = os.environ.get("SURVIVE") == "full"
 LINE = "survived"
-MEMORY = Path("/dev/shm")
 
 
 def sized(small: int, full: int) -> int:
@@ -60,19 +57,9 @@ def births() -> Iterator[Nursery]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """Where the world keeps its things: in memory, where there is such a place.
-
-    A killed process leaves there what it leaves on a disk; only a killed machine would not.
-    """
-    if not MEMORY.is_dir():
-        yield tmp_path
-        return
-    for left in MEMORY.glob("deskbell-*-*"):
-        if not psutil.pid_exists(int(left.name.split("-")[1])):
-            shutil.rmtree(left)  # of a test process that was killed
-    with tempfile.TemporaryDirectory(prefix=f"deskbell-{os.getpid()}-", dir=MEMORY) as found:
-        yield Path(found)
+def folder(tmp_path: Path) -> Path:
+    """Where the world keeps its things."""
+    return tmp_path
 
 
 @pytest.fixture

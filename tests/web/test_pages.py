@@ -230,7 +230,7 @@ def test_names_in_a_picture_are_literals_whatever_they_are() -> None:
 
 
 @given(charts())
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 def test_any_chart_can_be_drawn(chart: Chart) -> None:
     assert drawing.svg(chart).endswith("</svg>")
 

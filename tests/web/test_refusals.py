@@ -474,7 +474,7 @@ async def answered(desk: Monitored, source: str, body: bytes) -> httpx.Response:
 
 
 # One desk hears all of it: that is how it is in life, and what came before must not matter.
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=mutated())
 async def test_a_payload_with_anything_anywhere_is_taken_in_or_refused(
     quick: Monitored, said: tuple[str, Any]
@@ -487,7 +487,7 @@ async def test_a_payload_with_anything_anywhere_is_taken_in_or_refused(
     await answered(quick, source, json.dumps(payload).encode())
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     source=st.sampled_from(sorted({each.key for each in SOURCES} - {"rare", "pager"})),
     body=st.binary(max_size=300) | JSON.map(lambda each: json.dumps(each).encode()),
@@ -496,7 +496,7 @@ async def test_any_bytes_at_all_are_taken_in_or_refused(quick: Monitored, source
     await answered(quick, source, body)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     path=st.sampled_from(
         ["/alerts/alertmanager", "/alerts/grafana", "/alerts/generic/scripts", "/v2/enqueue"]

@@ -253,7 +253,5 @@ def test_whatever_is_sent_is_answered_as_described(program: Program) -> None:
     for each in operations.get_all_operations():
         operation: Any = each
         drawn = given(case=operation.ok().as_strategy())(check)
-        settings(max_examples=3, deadline=None, database=None, suppress_health_check=list(HealthCheck))(
-            drawn
-        )()
+        settings(max_examples=3, database=None, suppress_health_check=list(HealthCheck))(drawn)()
     assert {200, 422} <= answered

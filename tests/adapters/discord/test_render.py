@@ -269,7 +269,7 @@ def any_reply(more: st.SearchStrategy[tuple[Reply, ...]]) -> st.SearchStrategy[R
 replies = any_reply(st.lists(any_reply(st.just(())), max_size=1).map(tuple))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(replies)
 def test_every_reply_is_one_or_more_messages_that_discord_takes(reply: Reply):
     pages = sent(reply)

@@ -55,7 +55,7 @@ async def test_a_request_that_slack_did_not_sign_is_refused(desk: OnSlack, heade
 
 
 @given(stamp=st.text(max_size=20), signature=st.text(max_size=80), body=st.binary(max_size=80))
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 def test_no_header_makes_the_gate_stumble(stamp: str, signature: str, body: bytes):
     with pytest.raises(gate.Refused) as refused:
         gate.verify(SECRET, [stamp], [signature], body, MONDAY)
@@ -234,7 +234,7 @@ PAYLOADS = st.fixed_dictionaries(
 
 
 @given(PAYLOADS)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_json_is_a_payload_or_refused(thing: Any):
     try:
         found = gate.parse(json.dumps(thing).encode())

@@ -125,7 +125,7 @@ def faults(message: Message) -> list[str]:
 
 
 @given(replies(), st.booleans(), st.sampled_from(["", "say back", "x" * 2001]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_reply_keeps_every_limit_and_acts_by_itself_nowhere(reply: Reply, native: bool, line: str):
     offer = Offer(line, "about/C1/1.2/") if line else None
     accounts = {"owner": "U0OWNER"}
@@ -303,7 +303,7 @@ def test_the_foot_says_which_ticket_and_how_fresh():
 
 
 @given(st.text(max_size=300), st.integers(10, 60))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_pieces_cut_neither_markup_nor_entities(text: str, at_most: int):
     escaped = render.escape(text)
     found = render.pieces(escaped, at_most)

@@ -1,77 +1,25 @@
-"""Telling: a private word to those concerned, a word below the card, a page; nobody hears of their own deeds."""
+"""A page: waking people and rooms about an incident with enough to act on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from handlers.desk import Desk
-from handlers.incidents.card import named_title, show_button
+from handlers.incidents.card import named_title
 from handlers.messages import (
     Button,
-    Fact,
     Kind,
     Notice,
-    Part,
     Reply,
     Style,
     Tone,
     ToPerson,
     ToRoom,
-    ToThread,
     facts,
 )
 from handlers.rules.workflow import IncidentState
+from handlers.telling import show_button
 from storage.models.incidents import Incident
-
-
-def tell(
-    desk: Desk,
-    incident: Incident,
-    people: Iterable[str],
-    title: str,
-    *,
-    text: Iterable[Part] | str = (),
-    details: Sequence[Fact] = (),
-    buttons: Sequence[Button] = (),
-    while_in: Sequence[str] | None = None,
-    kind: Kind = Kind.MESSAGE,
-) -> list[Notice]:
-    """A private word to each of these people but the asker, once for each change of the incident."""
-    reply = Reply(
-        title=title,
-        text=_words(text),
-        facts=tuple(details),
-        buttons=(*buttons, show_button(incident)),
-        subject=incident.ref,
-    )
-    return [
-        Notice(
-            to=ToPerson(person=person),
-            reply=reply,
-            key=f"{incident.ref}/v{incident.version}/{person}",
-            kind=kind,
-            subject=incident.ref,
-            while_in=tuple(while_in) if while_in else None,
-        )
-        for person in dict.fromkeys(people)
-        if person != desk.asker.key
-    ]
-
-
-def in_thread(
-    incident: Incident, title: str, *, text: Iterable[Part] | str = (), details: Sequence[Fact] = ()
-) -> list[Notice]:
-    """A word below the card, where everybody who works on it reads along."""
-    return [
-        Notice(
-            to=ToThread(subject=incident.ref, room=incident.room),
-            reply=Reply(
-                title=title, text=_words(text), facts=tuple(details), subject=incident.ref, private=False
-            ),
-            key=f"{incident.ref}/v{incident.version}/thread",
-            subject=incident.ref,
-        )
-    ]
 
 
 def page(
@@ -102,7 +50,7 @@ def page(
         ),
         buttons=(
             *(buttons or (_ack_button(incident),)),
-            show_button(incident),
+            show_button(incident.ref),
         ),
         subject=incident.ref,
         private=False,
@@ -125,7 +73,3 @@ def page(
 
 def _ack_button(incident: Incident) -> Button:
     return Button(label="Acknowledge", line=f"incident ack {incident.ref}", style=Style.PRIMARY)
-
-
-def _words(text: Iterable[Part] | str) -> tuple[Part, ...]:
-    return (text,) if isinstance(text, str) and text else tuple(text)
