@@ -22,7 +22,7 @@ from handlers.access import Person, require_role
 from handlers.declare import Commands, Declared, Outcome, Standing, distribute, form_for, understand
 from handlers.desk import Desk
 from handlers.directory import Directory
-from handlers.errors import DeskError, HouseFault, NeedsForm, NotAllowed, TooLarge, WrongState
+from handlers.errors import DeskError, HouseFault, InTheWay, NeedsForm, NotAllowed, TooLarge, WrongState
 from handlers.messages import DESK, Button, Command, Form, Option, Place, Reply, Sender, Tone
 from handlers.outgoing import Postbox, tell_programs
 from handlers.parsing import LINE_AT_MOST, reference, storable
@@ -318,6 +318,8 @@ class Dispatcher:
             said = [sentence for sentence in error.problems.values() if sentence]
             title = said[0] if said else "A few details, please."
             return Reply(title=title, tone=Tone.WAITING, form=error.form)
+        if isinstance(error, InTheWay) and isinstance(error.reply, Reply):
+            return error.reply
         if isinstance(error, WrongState) and error.subject:
             card = self.look(error.subject).card
             return card.model_copy(

@@ -7,6 +7,7 @@ DeskError                     expected; a calm answer, and nothing was changed
 ├── NotFound                  no such ticket, person, offering
 ├── NotAllowed                says who may
 ├── WrongState                the ticket has moved on; shows how it stands
+├── InTheWay                  other things stand in the way: a reply that lists them, and what may be done
 ├── TooLarge                  over a stated limit
 └── Unavailable               the store cannot commit; try again
 
@@ -63,6 +64,14 @@ class WrongState(DeskError):
     def __init__(self, what: str, then: str = "", subject: str | None = None) -> None:
         super().__init__(what, then)
         self.subject = subject
+
+
+class InTheWay(DeskError):
+    """Other things stand in the way; `reply` lists them, and what may be done about it."""
+
+    def __init__(self, reply: object, what: str) -> None:
+        super().__init__(what)
+        self.reply = reply
 
 
 class TooLarge(DeskError):

@@ -37,6 +37,7 @@ from handlers.directory import API
 from handlers.dispatch import Dispatcher
 from handlers.errors import (
     DeskError,
+    InTheWay,
     NeedsForm,
     NotAllowed,
     NotFound,
@@ -59,6 +60,7 @@ _STATUS: Sequence[tuple[type[DeskError], int]] = (
     (UnknownCommand, 404),
     (NotAllowed, 403),
     (WrongState, 409),
+    (InTheWay, 409),
     (TooLarge, 413),
     (NeedsForm, 422),
 )
@@ -363,6 +365,8 @@ def _refused(error: str, title: str, detail: str = "") -> _Problem:
 def _problem_of(error: DeskError) -> _Problem:
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 422)
     more: dict[str, Any] = {"problems": error.problems} if isinstance(error, NeedsForm) else {}
+    if isinstance(error, InTheWay) and isinstance(error.reply, Reply):
+        more = {"shown": plain(error.reply)}
     return _Problem(status, error.what, error.then, **more)
 
 

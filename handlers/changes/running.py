@@ -9,7 +9,7 @@ from typing import Annotated
 from config.policy import ChangeKind
 from handlers.changes.content import place, rules_of, window_of
 from handlers.changes.deciding import first_that_fails
-from handlers.changes.scheduling import accepted_with, refused_for
+from handlers.changes.scheduling import accepted_with, require_free
 from handlers.changes.shared import (
     Accepting,
     Anyway,
@@ -91,9 +91,7 @@ def start(asked: Start, desk: Desk) -> Outcome:
     emergency = change.kind == ChangeKind.EMERGENCY
     if not emergency:
         window = (desk.now, desk.now + (closes - opens))
-        refused = refused_for(desk, change, found, window, asked.anyway, asked.because, "start")
-        if refused is not None:
-            return Outcome(reply=refused)
+        require_free(desk, change, found, window, asked.anyway, asked.because, "start")
     before = move(change, desk, ChangeState.IN_PROGRESS)
     change.started_at = desk.now
     change.accepted = accepted_with(change, found)

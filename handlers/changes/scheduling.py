@@ -94,9 +94,7 @@ def schedule(asked: Schedule, desk: Desk) -> Outcome:
     found = conflicts_of(desk, change, *window)
     if change.kind == ChangeKind.NORMAL and said != content and not _frozen(found):
         return _moved(desk, change, said, found)
-    refused = refused_for(desk, change, found, window, asked.anyway, asked.because, "schedule")
-    if refused is not None:
-        return Outcome(reply=refused)
+    require_free(desk, change, found, window, asked.anyway, asked.because, "schedule")
     if (
         change.state == ChangeState.SCHEDULED
         and said == content
@@ -170,7 +168,7 @@ def accepted_with(change: Change, found: Sequence[Conflict]) -> list[str] | None
     return sorted({*(change.accepted or ()), *(each.key for each in found)}) or None
 
 
-def refused_for(
+def require_free(
     desk: Desk,
     change: Change,
     found: Sequence[Conflict],
@@ -178,17 +176,14 @@ def refused_for(
     anyway: str | None,
     because: str | None,
     verb: str,
-) -> Reply | None:
-    """What somebody is told whose way is not free; None when it is, or when they accept exactly what is in it.
-
-    A freeze is accepted by nobody.
-    """
+) -> None:
+    """Raise InTheWay unless the way is free, or somebody accepts exactly what is in it; nobody accepts a freeze."""
     new = [each for each in found if each.key not in (change.accepted or ())]
     frozen = _frozen(found)
     if not frozen and (not new or anyway == digest(new)):
         if new and not because:
             raise desk.ask({"because": "Why may what is in the way be accepted?"})
-        return None
+        return
     length = window[1] - window[0]
     services = content_of(desk, change)["services"]
     free = free_window(desk, services, change.implementer, length, window[0], change.ref)
@@ -196,7 +191,7 @@ def refused_for(
         names = ", ".join(dict.fromkeys(each.name or each.with_ for each in frozen))
         title = f"{change.ref} cannot be {_DONE[verb]} then: {names}"
         text = ("Nothing is changed in a freeze.",)
-        return refusal(desk, change, title, found, free=free, length=length, text=text)
+        raise refusal(desk, change, title, found, free=free, length=length, text=text)
     line = f"change {verb} {change.ref} anyway:{digest(new)}"
     if anyway is not None:
         text = ("What is in the way is no longer what you were shown.",)
@@ -204,7 +199,7 @@ def refused_for(
         text = ("If it may be accepted, say so and why.",)
     label = f"{verb.capitalize()} it anyway"
     title = f"{change.ref} has {in_words(found)}"
-    return refusal(desk, change, title, found, free=free, length=length, text=text, anyway=(label, line))
+    raise refusal(desk, change, title, found, free=free, length=length, text=text, anyway=(label, line))
 
 
 _DONE = {"schedule": "scheduled", "start": "started"}

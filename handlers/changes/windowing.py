@@ -9,7 +9,7 @@ from typing import Any
 
 from handlers.changes.content import content_of, service_names
 from handlers.desk import Desk
-from handlers.errors import NeedsForm
+from handlers.errors import InTheWay, NeedsForm
 from handlers.estates import estate_of
 from handlers.messages import Button, Part, Reply, Style, Table, Tone, Words, counted
 from handlers.parsing import quoted
@@ -236,8 +236,8 @@ def refusal(
     length: timedelta,
     text: Iterable[Part] = (),
     anyway: tuple[str, str] | None = None,
-) -> Reply:
-    """What stands in the way, all of it, with the next free window, and a way through where there is one.
+) -> InTheWay:
+    """All that stands in the way, with the next free window, and a way through where there is one.
 
     `anyway` is the label and the line of that way.
     """
@@ -251,7 +251,7 @@ def refusal(
         said.append(f" No window of that length is free within {AHEAD.days} days.")
     if anyway is not None:
         buttons.append(Button(label=anyway[0], line=anyway[1]))
-    return Reply(
+    shown = Reply(
         title=title,
         text=tuple(said),
         tone=Tone.WAITING,
@@ -259,6 +259,7 @@ def refusal(
         buttons=tuple(buttons),
         subject=change.ref,
     )
+    return InTheWay(shown, title)
 
 
 def in_words(found: Sequence[Conflict]) -> str:

@@ -15,6 +15,7 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 
 from bot.web.rest import PREFIX, Rest, as_csv
+from handlers.messages import Tone
 from handlers.tokens import digest
 from storage.unit_of_work import Records
 from tests.harness.house import Talk
@@ -96,6 +97,23 @@ def test_a_command_is_the_same_command_with_the_same_rights(program: Program) ->
     ]
     status, shown = program.ask("GET", "/request/show", token, params={"request": "REQ-1"})
     assert (status, "REQ-1" in shown["title"]) == (200, True)
+
+
+def test_a_freeze_holds_for_programs_too(program: Program) -> None:
+    talk = program.talk
+    talk.say(
+        "agent", "change propose move a mailbox standard:mailbox-move start:“tue 20:00” implementer:@backup"
+    )
+    assert talk.say("backup", "change schedule CHG-1").tone is Tone.GOOD
+    talk.say("manager", "change freeze the fair end:3d")
+    talk.wait(hours=35)
+    token = program.token(scopes="change:write", person="backup")
+    for more in ({}, {"anyway": "freeze", "because": "I must"}):
+        status, refused = program.ask("POST", "/change/start", token, json={"change": "CHG-1", **more})
+        assert (status, refused["title"]) == (409, "CHG-1 cannot be started then: the fair")
+    assert "change.started" not in talk.actions("CHG-1")
+    assert talk.say("manager", "change unfreeze FRZ-1").tone is Tone.GOOD
+    assert program.ask("POST", "/change/start", token, json={"change": "CHG-1"})[0] == 200
 
 
 @pytest.mark.parametrize(
