@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 from handlers.continuity import (
+    confronting,
     ending,
     impact,
     invoking,
     measuring,
+    pausing,
     plans,
     preparing,
     running,
     scheduling,
+    signing,
+    starting,
+    taking_up,
     views,
     watching,
+    writing,
 )
 
-PARTS = (impact, plans, preparing, scheduling, running, measuring, ending, invoking, watching, views)
+PARTS = (
+    impact,
+    taking_up,
+    writing,
+    signing,
+    plans,
+    preparing,
+    scheduling,
+    starting,
+    running,
+    confronting,
+    pausing,
+    measuring,
+    ending,
+    invoking,
+    watching,
+    views,
+)
 """The modules that declare its commands, in the order in which help lists them."""

@@ -55,6 +55,13 @@ def card(desk: Desk, drill: Drill) -> Reply:
     )
 
 
+def answer(desk: Desk, drill: Drill, title: str, text: Iterable[Part] = ()) -> Reply:
+    """A drill at a glance, after something was done to it, for whoever did it."""
+    return card(desk, drill).model_copy(
+        update={"title": title, "text": tuple(text), "tone": Tone.GOOD, "private": True}
+    )
+
+
 def _tone(drill: Drill) -> Tone:
     match drill.state:
         case DrillState.FINISHED:

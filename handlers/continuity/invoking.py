@@ -7,9 +7,9 @@ from typing import Annotated
 
 from config.policy import Role
 from handlers.access import who_may
-from handlers.continuity.running import begin, begun, require_owners
 from handlers.continuity.scheduling import create
 from handlers.continuity.shared import REAL, Past, PlanRef, find_plan, record, rules_of, said
+from handlers.continuity.starting import begin, begun, require_owners
 from handlers.declare import Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, NotFound, WrongState
