@@ -33,15 +33,15 @@ def deliveries(world: World) -> list[EvidenceRow]:
 
 @on("postgresql")
 def test_two_workers_share_what_waits_and_send_nothing_twice(world: World, say: Callable[[str], None]):
+    for _ in range(2):
+        world.start("worker")
+    for desk in world.desks:
+        desk.wait_ready()  # both, or the first one has sent everything before the other looks
     for number in range(REQUESTS):
         person = REQUESTERS[number % len(REQUESTERS)]
         platform = CHATS[number % 2]
         world.say(person, f'request new question "Number {number}?" anyway:yes', platform)
         world.say("agent", f"request take REQ-{number + 1}")
-    for _ in range(2):
-        world.start("worker")
-    for desk in world.desks:
-        desk.wait_ready()
     world.settle()
 
     found = reckon(world, ())
