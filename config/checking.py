@@ -204,11 +204,19 @@ def _check_calendar(calendar: Calendar, look: Look) -> None:
     look.at("hours").openings(calendar.hours)
 
 
+_WITHOUT_AGREEMENT = (Promise.REVIEW, Promise.DRILL)
+
+
 def _check_agreement(agreement: Agreement, look: Look) -> None:
     promised: dict[tuple[Promise, Priority], int] = {}
     for index, target in enumerate(agreement.targets):
         here = look.at("targets", index)
         here.at("calendar").known("calendars", target.calendar)
+        if target.promise in _WITHOUT_AGREEMENT:
+            here.at("promise").wrong(
+                f"{target.promise} has no effect here: reviews and drills are promised by the moments that"
+                " incidents.yaml, changes.yaml and continuity.yaml set; take it out"
+            )
         if list(target.warn_at) != sorted(set(target.warn_at)):
             here.at("warn_at").wrong("does not rise; write each percentage once, the smallest first")
         for priority in target.within:

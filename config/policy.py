@@ -145,7 +145,7 @@ class Priority(StrEnum):
 
 
 class Promise(StrEnum):
-    """The kinds of promise a service agreement makes; each has a clock of its own."""
+    """The kinds of promise; each has a clock of its own. Reviews and drills are promised without an agreement."""
 
     RESPOND = "respond"
     UPDATE = "update"
@@ -153,6 +153,7 @@ class Promise(StrEnum):
     APPROVE = "approve"
     FULFIL_STEP = "fulfil-step"
     REVIEW = "review"
+    DRILL = "drill"
 
 
 class Level(StrEnum):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
 from handlers.continuity.card import card, length_words, measured_table
 from handlers.continuity.measuring import keep_result
+from handlers.continuity.owed import next_drill
 from handlers.continuity.shared import (
     REAL,
     DrillRef,
+    clocks_to_read,
     find,
     measured,
     outcome,
@@ -33,7 +35,7 @@ from handlers.rules.drill_clock import Reading
 from handlers.rules.workflow import DrillState, require_move
 from handlers.telling import in_thread, tell
 from handlers.tickets import move, require_works
-from storage.models.continuity import Drill
+from storage.models.continuity import Drill, ImpactAnalysis
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,27 @@ def finish(asked: Finish, desk: Desk) -> Outcome:
     if text := " ".join(each for each in (asked.summary, asked.because) if each):
         desk.records.continuity.put_text(drill.number, "why", desk.asker.key, text, desk.now)
     title = f"{drill.ref} is finished: {_result(drill)}"
+    completed = list(_completed(desk, drill, before, reading, asked))
+    demanded = _demanded(desk, drill)
+    drilled = [
+        record(each, "impact_analysis.drilled", None, {"drill": drill.ref, **next_drill(desk, each.service)})
+        for each in demanded
+    ]
     return _ended(
-        desk, drill, title, asked.summary or "", list(_completed(desk, drill, before, reading, asked))
+        desk,
+        drill,
+        title,
+        asked.summary or "",
+        [*completed, *drilled],
+        follow=clocks_to_read(*demanded),
     )
+
+
+def _demanded(desk: Desk, drill: Drill) -> list[ImpactAnalysis]:
+    """The impact analyses that demanded this drill."""
+    signed = desk.records.continuity.signed_analyses()
+    services = desk.records.continuity.services_of(drill.number)
+    return [signed[each.service] for each in services if each.service in signed]
 
 
 def _left(desk: Desk, drill: Drill, reading: Reading) -> Iterator[str]:
@@ -140,7 +160,9 @@ def _completed(
         yield record(drill, "continuity_training.delivered", None, came)
 
 
-def _ended(desk: Desk, drill: Drill, title: str, text: str, records: list[Record]) -> Outcome:
+def _ended(
+    desk: Desk, drill: Drill, title: str, text: str, records: list[Record], follow: Sequence[str] = ()
+) -> Outcome:
     people = [
         drill.lead,
         plan_of(desk, drill).owner,
@@ -171,6 +193,7 @@ def _ended(desk: Desk, drill: Drill, title: str, text: str, records: list[Record
             *in_thread(drill, title, text=text),
         ],
         undue=[f"{drill.ref}/inject/{each.number}" for each in open_injects],
+        follow=follow,
     )
 
 

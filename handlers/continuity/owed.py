@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from config.policy import Criticality, Service
 from handlers.continuity.impact import broken_by, broken_words
-from handlers.continuity.shared import rules_of, today_of
+from handlers.continuity.shared import over, rules_of, today_of
 from handlers.desk import Desk
 from handlers.readiness import looks
 from handlers.rules.business_time import utc
@@ -135,6 +135,12 @@ def drill_by(desk: Desk, service: str, known: Picture) -> date | None:
     since = last[0].ended_at if last and last[0].ended_at else signed.signed_at
     zone = ZoneInfo(desk.policy.organisation.zone)
     return (utc(since) + timedelta(seconds=every)).astimezone(zone).date()
+
+
+def next_drill(desk: Desk, service: str) -> dict[str, str | None]:
+    """By when a service must be drilled next, as the clock of its impact analysis is told."""
+    by = drill_by(desk, service, picture(desk))
+    return {"drill_by": over(desk, by) if by else None}
 
 
 def _plans(desk: Desk, known: Picture) -> Iterator[Owed]:

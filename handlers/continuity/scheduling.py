@@ -17,6 +17,7 @@ from handlers.continuity.shared import (
     DrillRef,
     PlanRef,
     attend,
+    clocks_to_read,
     find,
     find_plan,
     members,
@@ -45,6 +46,8 @@ from storage.repositories.continuity import LONGEST
 _KIND = Choice(tuple(str(kind) for kind in DrillKind))
 _WHEN = Free(at_most=60, takes_rest=False)
 _DAY = timedelta(days=1)
+AT_ONCE = 10
+"""So many drills that repeat are set by one command, which is followed by few others; the next ones at once after."""
 
 
 @dataclass(frozen=True)
@@ -230,6 +233,7 @@ def announced(desk: Desk, drill: Drill, says: Plan) -> Outcome:
         list(_scheduled(drill, plan, says)),
         notices=[*notices, *in_thread(drill, f"{plan.name}: what has happened", text=says.scenario)],
         due=dues(drill),
+        follow=clocks_to_read(drill),
     )
 
 
@@ -355,6 +359,7 @@ def move_(asked: Move, desk: Desk) -> Outcome:
             *in_thread(drill, title, text=asked.because),
         ],
         due=dues(drill),
+        follow=clocks_to_read(drill),
     )
 
 
@@ -380,6 +385,7 @@ def cancel(asked: Cancel, desk: Desk) -> Outcome:
             *in_thread(drill, title, text=asked.because),
         ],
         undue=[f"{drill.ref}/{each}" for each in ("soon", "now", "missed")],
+        follow=clocks_to_read(drill),
     )
 
 
@@ -447,10 +453,10 @@ def _between(
 
 
 def set_occurrences(desk: Desk) -> list[Outcome]:
-    """Set the occurrences that are near and not set yet."""
+    """Set the occurrences that are near and not set yet, `AT_ONCE` of them at most."""
     found: list[Outcome] = []
     for plan, kind, start, lasts, lead, series in occurrences(desk):
-        if desk.records.continuity.in_series(series):
+        if len(found) == AT_ONCE or desk.records.continuity.in_series(series):
             continue
         says = said(desk, plan, plan.signed)
         if says.steps:
@@ -468,6 +474,7 @@ def joined(outcomes: list[Outcome]) -> Outcome:
         cards=[each for one in outcomes for each in one.cards],
         due=[each for one in outcomes for each in one.due],
         undue=[each for one in outcomes for each in one.undue],
+        follow=[each for one in outcomes for each in one.follow],
     )
 
 

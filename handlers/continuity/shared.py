@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -28,7 +28,7 @@ from handlers.messages import (
 from handlers.parsing import Reading, Reference
 from handlers.rules.drill_clock import Reading as Measures
 from handlers.rules.drill_clock import facts_of, measure
-from handlers.rules.moments import NotUnderstood, parse_when
+from handlers.rules.moments import NotUnderstood, instant_at, parse_when
 from handlers.rules.rotation import holder
 from handlers.rules.workflow import require_move
 from handlers.tickets import happened, number_of, require_works
@@ -99,6 +99,16 @@ def today_of(desk: Desk) -> date:
 def review_day(desk: Desk) -> str:
     """The day on which what is signed now is to be looked at again."""
     return (today_of(desk) + timedelta(seconds=rules_of(desk).review_every)).isoformat()
+
+
+def review_by(desk: Desk, signed: ContinuityPlan | ImpactAnalysis) -> dict[str, str | None]:
+    """By when what was signed is to be looked at again, as its clock is told."""
+    return {"review_by": over(desk, date.fromisoformat(signed.review_on)) if signed.review_on else None}
+
+
+def over(desk: Desk, day: date) -> str:
+    """The moment at which a day is over at the organisation's place: what is due on it must have happened before."""
+    return instant_at(day + timedelta(days=1), time(), desk.policy.organisation.zone).isoformat()
 
 
 # Who may ------------------------------------------------------------------------------------------
@@ -252,6 +262,11 @@ def attend(desk: Desk, drill: Drill, person: str | None = None) -> list[Record]:
 def measured(desk: Desk, drill: Drill) -> Measures:
     """What the evidence of a drill comes to now."""
     return measure(facts_of(desk.records.ledger.trail(drill.ref)), desk.now)
+
+
+def clocks_to_read(*subjects: Drill | ContinuityPlan | ImpactAnalysis) -> tuple[str, ...]:
+    """What the desk says next where a drill or a review was promised, kept or dropped."""
+    return tuple(f"sla refresh {each.ref}" for each in subjects)
 
 
 def outcome(

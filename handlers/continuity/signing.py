@@ -10,13 +10,16 @@ from typing import Annotated
 from handlers.continuity.editions import is_on_file, published, told_of
 from handlers.continuity.impact import broken_by, broken_words, open_analyses
 from handlers.continuity.impact import card as analysis_card
+from handlers.continuity.owed import next_drill
 from handlers.continuity.plans import answer
 from handlers.continuity.shared import (
     PLAN,
+    clocks_to_read,
     find_analysis,
     find_plan,
     members,
     record,
+    review_by,
     review_day,
     rules_of,
     said,
@@ -74,12 +77,14 @@ def _sign_plan(desk: Desk, plan: ContinuityPlan, because: str | None) -> Outcome
     plan.signed_by, plan.signed_at, plan.review_on = desk.asker.key, desk.now, review_day(desk)
     plan.version += 1
     desk.records.continuity.save()
-    told = {**told_of(plan, says), "review_on": plan.review_on}
+    told = {**told_of(plan, says), "review_on": plan.review_on, **review_by(desk, plan)}
     records.append(record(plan, "continuity_plan.approved", before, told, {"because": because}))
     if again:
         records.append(record(plan, "continuity_plan.revised", None, told))
     return Outcome(
-        reply=lambda: answer(desk, plan, f"{plan.ref} is signed, version {plan.edition}"), changes=records
+        reply=lambda: answer(desk, plan, f"{plan.ref} is signed, version {plan.edition}"),
+        changes=records,
+        follow=clocks_to_read(plan),
     )
 
 
@@ -98,11 +103,12 @@ def _sign_analysis(desk: Desk, analysis: ImpactAnalysis, because: str | None) ->
             "Analyse one of them anew: no service can be back before what it rests on.",
             subject=analysis.ref,
         )
-    records = []
+    records, replaced = [], []
     for other in desk.records.continuity.analyses_of(analysis.service):
         if other.number != analysis.number and other.state == AnalysisState.SIGNED:
             other.state = str(AnalysisState.REPLACED)
             other.version += 1
+            replaced.append(other)
             records.append(record(other, "impact_analysis.replaced", None, {"by": analysis.ref}))
     before = {"state": analysis.state}
     analysis.state = str(AnalysisState.SIGNED)
@@ -110,7 +116,14 @@ def _sign_analysis(desk: Desk, analysis: ImpactAnalysis, because: str | None) ->
     analysis.review_on = review_day(desk)
     analysis.version += 1
     desk.records.continuity.save()
-    told = {"service": service.key, "rto": analysis.rto, "rpo": analysis.rpo, "review_on": analysis.review_on}
+    told = {
+        "service": service.key,
+        "rto": analysis.rto,
+        "rpo": analysis.rpo,
+        "review_on": analysis.review_on,
+        **review_by(desk, analysis),
+        **next_drill(desk, service.key),
+    }
     records.append(record(analysis, "impact_analysis.signed", before, told, {"because": because}))
     signed = desk.records.continuity.signed_analyses()
     order = sorted(signed, key=lambda key: (signed[key].rto, key))
@@ -121,6 +134,7 @@ def _sign_analysis(desk: Desk, analysis: ImpactAnalysis, because: str | None) ->
         reply=lambda: analysis_card(desk, analysis).model_copy(update={"title": title, "tone": Tone.GOOD}),
         changes=records,
         notices=tell(desk, analysis, [analysis.author], title, tag="signed"),
+        follow=clocks_to_read(*replaced, analysis),
     )
 
 

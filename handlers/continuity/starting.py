@@ -16,6 +16,7 @@ from handlers.continuity.shared import (
     DrillRef,
     Past,
     attend,
+    clocks_to_read,
     members,
     outcome,
     plan_of,
@@ -180,4 +181,5 @@ def begun(desk: Desk, drill: Drill, says: Plan, records: Sequence[Record], title
         ],
         due=[moment_of(drill, row) for row in rows],
         undue=[f"{drill.ref}/{each}" for each in ("soon", "now", "missed")],
+        follow=clocks_to_read(drill),
     )

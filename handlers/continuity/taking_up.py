@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from handlers.continuity.editions import is_on_file, new, published, rewritten, told_of
 from handlers.continuity.plans import sign_button
-from handlers.continuity.shared import record
+from handlers.continuity.shared import clocks_to_read, record
 from handlers.declare import Change as Record
 from handlers.declare import Outcome, command
 from handlers.desk import Desk
@@ -14,6 +14,9 @@ from handlers.messages import Notice, Reply, counted
 from handlers.rules.workflow import PlanState
 from handlers.telling import tell
 from storage.models.continuity import ContinuityPlan
+
+_AT_ONCE = 5
+"""More plans than this go at the next round: a command is followed by few others."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ def take_up(asked: TakeUp, desk: Desk) -> Outcome:
         return Outcome(reply=Reply(title="There are no rules of continuity."))
     records: list[Record] = []
     notices: list[Notice] = []
-    for gone in _gone(desk):
+    withdrawn = _gone(desk)[:_AT_ONCE]
+    for gone in withdrawn:
         gone.state = str(PlanState.WITHDRAWN)
         gone.version += 1
         desk.records.continuity.save()
@@ -52,7 +56,7 @@ def take_up(asked: TakeUp, desk: Desk) -> Outcome:
         reply=Reply(title=f"{counted(len(records), 'record')} of plans"),
         changes=records,
         notices=notices,
-        follow=["continuity watch"],
+        follow=["continuity watch", *clocks_to_read(*(gone for gone in withdrawn if gone.signed))],
     )
 
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from config.policy import Role
 from handlers.continuity.heat import COLUMNS, heat
 from handlers.continuity.owed import Owed, owed
-from handlers.continuity.scheduling import joined, set_occurrences
+from handlers.continuity.scheduling import AT_ONCE, joined, set_occurrences
 from handlers.continuity.shared import rules_of, today_of
 from handlers.declare import Due, Outcome, command
 from handlers.desk import Desk
@@ -91,12 +91,14 @@ def watch(asked: Watch, desk: Desk) -> Outcome:
         *_digests(desk, [each for each in told if each.by is None]),
     ]
     drills = joined(set_occurrences(desk))
+    again = desk.now if len(drills.cards) == AT_ONCE else _next_morning(desk)
     return Outcome(
         reply=Reply(title=f"{counted(len(notices), 'reminder')}, {counted(len(drills.cards), 'drill')}"),
         changes=drills.changes,
         notices=[*notices, *drills.notices],
         cards=drills.cards,
-        due=[*drills.due, Due(WATCH, "continuity", _next_morning(desk), "continuity watch")],
+        due=[*drills.due, Due(WATCH, "continuity", again, "continuity watch")],
+        follow=drills.follow,
     )
 
 

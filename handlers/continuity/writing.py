@@ -10,7 +10,7 @@ from config.policy import Plan, PlanContact, PlanStep, Role
 from handlers.access import who_may
 from handlers.continuity.editions import new, published, rewritten, told_of
 from handlers.continuity.plans import answer
-from handlers.continuity.shared import PlanRef, find_plan, record, rules_of, said
+from handlers.continuity.shared import PlanRef, clocks_to_read, find_plan, record, rules_of, said
 from handlers.declare import Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, NotFound, WrongState
@@ -225,7 +225,11 @@ def withdraw(asked: Withdraw, desk: Desk) -> Outcome:
     plan.version += 1
     desk.records.continuity.save()
     withdrawn = record(plan, "continuity_plan.withdrawn", before, None, {"because": asked.because})
-    return Outcome(reply=lambda: answer(desk, plan, f"{plan.ref} is withdrawn"), changes=[withdrawn])
+    return Outcome(
+        reply=lambda: answer(desk, plan, f"{plan.ref} is withdrawn"),
+        changes=[withdrawn],
+        follow=clocks_to_read(plan) if plan.signed else (),
+    )
 
 
 def _to_edit(desk: Desk, ref: str) -> tuple[ContinuityPlan, Plan]:

@@ -28,7 +28,15 @@ from handlers.rules.sla_clock import (
     read,
     terms_of,
 )
-from handlers.rules.workflow import LIVE, OVER, UNFINISHED, ChangeState
+from handlers.rules.workflow import (
+    LIVE,
+    OVER,
+    UNFINISHED,
+    AnalysisState,
+    ChangeState,
+    DrillState,
+    PlanState,
+)
 
 ROUND_THE_CLOCK = Calendar(key="always", name="round the clock", zone="UTC", always=True)
 """What a promise counts in that somebody made for a moment of their own choice."""
@@ -50,9 +58,9 @@ class Series:
 
     promise: Promise
     moment: str
-    by_agreement: bool
-    begins: frozenset[str]
-    kept: frozenset[str]
+    by_agreement: bool = False
+    begins: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
     dropped: frozenset[str] = frozenset()
     why: str = "kept"
     early: int = 0
@@ -74,10 +82,10 @@ class Course:
     """
 
     asker: str
-    answers: frozenset[str]
-    done: frozenset[str]
-    ended: frozenset[str]
     open_in: Mapping[Promise | None, tuple[str, ...]]
+    answers: frozenset[str] = frozenset()
+    done: frozenset[str] = frozenset()
+    ended: frozenset[str] = frozenset()
     asker_answers: bool = False
     series: tuple[Series, ...] = ()
     owed_by: Mapping[Promise, tuple[str, ...]] = field(default_factory=dict)
@@ -145,16 +153,11 @@ COURSES: Mapping[str, Course] = {
     ),
     "change": Course(
         asker="requester",
-        answers=frozenset(),
-        done=frozenset(),
-        ended=frozenset(),
         open_in={None: (ChangeState.AWAITING_APPROVAL,), Promise.REVIEW: (ChangeState.COMPLETED,)},
         series=(
             Series(
                 Promise.APPROVE,
                 moment="decide_by",
-                by_agreement=False,
-                begins=frozenset(),
                 kept=frozenset({"approved", "rejected", "stage_approved", "glass_broken"}),
                 why="decided",
                 early=1,  # what is decided when the time is over was decided by nobody
@@ -162,10 +165,56 @@ COURSES: Mapping[str, Course] = {
             Series(
                 Promise.REVIEW,
                 moment="review_by",
-                by_agreement=False,
-                begins=frozenset(),
                 kept=frozenset({"reviewed"}),
                 why="reviewed",
+            ),
+        ),
+        by_agreement=False,
+    ),
+    "drill": Course(
+        asker="lead",
+        open_in={None: (DrillState.SCHEDULED,)},
+        series=(
+            Series(
+                Promise.DRILL,
+                moment="end",
+                kept=frozenset({"started"}),
+                dropped=frozenset({"cancelled"}),
+                why="it was held",
+            ),
+        ),
+        by_agreement=False,
+    ),
+    "continuity_plan": Course(
+        asker="owner",
+        open_in={None: (PlanState.DRAFT, PlanState.SIGNED)},
+        series=(
+            Series(
+                Promise.REVIEW,
+                moment="review_by",
+                kept=frozenset({"approved"}),
+                dropped=frozenset({"withdrawn"}),
+                why="signed anew",
+            ),
+        ),
+        by_agreement=False,
+    ),
+    "impact_analysis": Course(
+        asker="author",
+        open_in={None: (AnalysisState.SIGNED,)},
+        series=(
+            Series(
+                Promise.REVIEW,
+                moment="review_by",
+                kept=frozenset({"replaced"}),
+                why="analysed anew",
+            ),
+            Series(
+                Promise.DRILL,
+                moment="drill_by",
+                kept=frozenset({"drilled"}),
+                dropped=frozenset({"replaced"}),
+                why="the service was drilled",
             ),
         ),
         by_agreement=False,
@@ -382,6 +431,8 @@ class _Reader:
         for series in course.series:
             if verb in series.kept:
                 self._stop(series.promise, record, series.why)
+            if verb in series.dropped:
+                self._cancel(series.promise, record, verb)
             if was.get(series.moment) == now.get(series.moment):
                 continue
             if now.get(series.moment) is None:

@@ -63,7 +63,8 @@ def promised(desk: Desk, ref: str, history: Sequence[Record]) -> Promised:
             known.update(record.after or {})
     if course is None:
         raise NotFound(
-            f"Nothing is promised on {ref}.", "Promises are made on requests, incidents and changes."
+            f"Nothing is promised on {ref}.",
+            "Promises are made on requests, incidents, changes, drills, plans and impact analyses.",
         )
 
     def as_then(key: str, version: str) -> tuple[Agreement, Mapping[str, Calendar]]:
@@ -116,7 +117,7 @@ def row_of(desk: Desk, ticket: Promised, clock: Clock, customer: str | None, exc
 
 
 def _listed(value: object) -> Sequence[str]:
-    return [str(each) for each in value] if isinstance(value, list | tuple) else ()
+    return [str(each) for each in value] if isinstance(value, list | tuple | dict) else ()
 
 
 def _day(desk: Desk, reading: Reading) -> str | None:

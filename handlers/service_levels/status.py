@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, time
 from typing import Annotated
 
 from handlers.declare import command
 from handlers.desk import Desk
 from handlers.messages import Button, Chart, Plot, Reply, Series, Table, Words, counted, facts
 from handlers.parsing import Word, quoted
-from handlers.rules.attainment import BROKEN, KEPT, Attainment, Step, attained, shown, steps
-from handlers.rules.moments import instant_at
+from handlers.rules.attainment import BROKEN, Attainment, Step, attained, shown, steps
 from handlers.rules.periods import Period
 from handlers.rules.workflow import LIVE, UNFINISHED
 from handlers.service_levels.clocks import day_of, show_button
@@ -89,31 +87,20 @@ def read_figures(desk: Desk, scope: Scope, since: str, until: str) -> list[Figur
             since, until, scope.whose, by, step
         )
     ]
-    for day, _, agreement, kind, goal, outcome, number in _beside(desk, scope, since, until):
-        found.append(Figure(day, agreement, kind, goal, outcome, number))
+    today = day_of(desk, desk.now)
+    for _, agreement, kind, goal, number in _untold(desk, scope, since, until):
+        found.append(Figure(today, agreement, kind, goal, BROKEN, number))
     return found
 
 
-def _beside(
-    desk: Desk, scope: Scope, since: str, until: str
-) -> Iterator[tuple[str, str, str, str, float, str, int]]:
-    """What no tally holds: (day, service, agreement, kind, goal, outcome, number).
+def _untold(desk: Desk, scope: Scope, since: str, until: str) -> Iterator[tuple[str, str, str, float, int]]:
+    """Promises whose moment has come and that nobody was told of, in no tally yet: they count as broken today.
 
-    Promises whose moment has come and that nobody was told of; and whether drills began when they were to be held,
-    which are promises, too, though no agreement makes them.
+    Told as (service, agreement, kind, goal, number).
     """
-    today, whose = day_of(desk, desk.now), scope.whose
-    if since <= today < until:
-        for service, agreement, kind, goal, _, number in desk.records.clocks.unrung(desk.now, whose):
-            yield today, service, agreement, kind, goal, BROKEN, number
-    if whose.customer:
-        return
-    zone = desk.policy.organisation.zone
-    first, end = (instant_at(date.fromisoformat(each), time(), zone) for each in (since, until))
-    for ends, service, begun in desk.records.figures.drills(
-        first, min(end, desk.now), whose.service, whose.team
-    ):
-        yield day_of(desk, ends), service, "", "drill", 100.0, KEPT if begun else BROKEN, 1
+    if since <= day_of(desk, desk.now) < until:
+        for service, agreement, kind, goal, _, number in desk.records.clocks.unrung(desk.now, scope.whose):
+            yield service, agreement, kind, goal, number
 
 
 def clocks_now(desk: Desk, scope: Scope) -> str:
@@ -162,7 +149,7 @@ def attainments(desk: Desk, figures: Sequence[Figure], earlier: Sequence[Figure]
 
 
 def agreement_name(desk: Desk, key: str) -> str:
-    """What an agreement is called now; its key, where there is none of it any more. Changes and drills have none."""
+    """What an agreement is called now; its key, where there is none of it any more. Many promises have none."""
     if not key:
         return "no agreement"
     known = desk.policy.agreements.get(key)
@@ -229,8 +216,8 @@ def _by_service(desk: Desk, scope: Scope, span: Period, within: str) -> Reply | 
     came_to: Mapping[str, Counter[str]] = defaultdict(Counter)
     for _, key, outcome, number in desk.records.clocks.decided(since, until, scope.whose, ("service",), 0):
         came_to[key][outcome] += number
-    for _, key, *_, outcome, number in _beside(desk, scope, since, until):
-        came_to[key][outcome] += number
+    for key, *_, number in _untold(desk, scope, since, until):
+        came_to[key][BROKEN] += number
     if len(came_to) < 2:
         return None
     attainment = {service: attained(100, counts.items()) for service, counts in came_to.items()}

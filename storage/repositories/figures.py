@@ -1,4 +1,4 @@
-"""Figures that are read from tickets themselves: downtime, load, ratings, drills that were held."""
+"""Figures that are read from tickets themselves: downtime, load, ratings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlmodel import Session, col
 
-from storage.models.continuity import Drill, DrillService
 from storage.models.incidents import Incident
 from storage.models.requests import Request
 
@@ -83,26 +82,3 @@ class Figures:
         for service, rating, number in self._session.execute(asked.group_by(*whose)):
             found.setdefault(service, {})[rating] = int(number)
         return found
-
-    def drills(
-        self, since: datetime, until: datetime, service: str | None = None, team: str | None = None
-    ) -> list[tuple[datetime, str, bool]]:
-        """The drills that were to be over in a period: by when, of which service, and whether they had begun by then.
-
-        One of several services is told once, with the asked service or else the first of them.
-        """
-        moment = col(Drill.ends_at)
-        query = (
-            select(moment, func.min(col(DrillService.service)), col(Drill.started_at))
-            .join(DrillService, col(DrillService.drill) == col(Drill.number))
-            .where(
-                moment >= since, moment < until, col(Drill.state) != "cancelled", col(Drill.kind) != "real"
-            )
-            .group_by(col(Drill.number), moment, col(Drill.started_at))
-        )
-        if service is not None:
-            query = query.where(col(DrillService.service) == service)
-        if team is not None:
-            query = query.where(col(DrillService.team) == team)
-        rows = self._session.execute(query)
-        return [(ends, of, started is not None and started <= ends) for ends, of, started in rows]

@@ -14,7 +14,6 @@ from bot.clock import VirtualClock
 from config.policy import Policy
 from handlers.messages import Chart, Reply, Tone, flat
 from storage.database import Database
-from storage.models.continuity import ContinuityPlan, Drill, DrillService
 from storage.models.service_levels import ClockRow
 from storage.unit_of_work import Records
 from tests.harness.house import MONDAY, Talk
@@ -57,6 +56,10 @@ STEPS = (
     "incident update INC-{n} we look {n}",
     "incident merge INC-{n} INC-1",
     "incident resolve INC-{n} mended",
+    "drill schedule PLN-1 tabletop start:“in 1h” lasts:2h",
+    "drill start DRL-{n} because:“it is a test”",
+    "drill finish DRL-{n} because:“it is a test”",
+    "drill cancel DRL-{n} the fair",
     "sla exclude REQ-{n} respond a strike",
     "sla agree REQ-{n} respond",
 )
@@ -80,9 +83,12 @@ def test_kept_tallies_equal_a_full_recount_whatever_happens(
         path = tmp_path / f"{next(numbers)}.db"
         path.write_bytes(sqlite_template)
         talk = Talk(Database(f"sqlite:///{path}"), policy, VirtualClock(MONDAY))
+        prepared(talk)
         ask(talk, 2)
         for step, number, hours in said:
-            who = {"request": "agent", "incident": "oncall"}.get(step.partition(" ")[0], "manager")
+            who = {"request": "agent", "incident": "oncall", "drill": "oncall"}.get(
+                step.partition(" ")[0], "manager"
+            )
             who = "owner" if step.startswith("sla agree") else who
             reply = talk.say(who, step.format(n=number))
             assert "wrong on our side" not in reply.title, (step, reply)
@@ -348,35 +354,91 @@ def test_what_is_decided_by_nobody_was_not_decided_in_time(quick_talk: Talk) -> 
     check_tallies(quick_talk)
 
 
-# Drills -------------------------------------------------------------------------------------------
+# Drills, and reviews of plans and analyses ---------------------------------------------------------
 
 
-def test_a_drill_that_was_not_held_is_a_promise_that_was_broken(quick_talk: Talk) -> None:
-    with quick_talk.database.writing() as session:
-        plan = ContinuityPlan(
-            number=1, key="mail", name="Mail", owner="owner", in_file=False, state="signed", content="v",
-            author="owner", changed_at=MONDAY,
-        )  # fmt: skip
-        session.add(plan)
-        session.flush()
-        for number, days, begun in ((1, -2, True), (2, -1, False), (3, 1, False)):
-            ends = MONDAY + timedelta(days=days)
-            drill = Drill(
-                number=number, kind="full", title="t", plan=1, content="v", state="scheduled", room="owners",
-                lead="owner", by="owner", starts_at=ends - timedelta(hours=2), ends_at=ends, platform="console",
-                changed_at=MONDAY, started_at=ends - timedelta(hours=2) if begun else None,
-            )  # fmt: skip
-            session.add(drill)
-            session.flush()
-            session.add(
-                DrillService(
-                    drill=number,
-                    service="mail",
-                    team="platform",
-                    starts_at=ends,
-                    ends_at=ends,
-                )
-            )
+def prepared(talk: Talk) -> None:
+    """Mail's impact and its plan, both signed."""
+    talk.tend()
+    talk.say(
+        "oncall",
+        "continuity impact mail down_1h:minor down_4h:serious down_8h:unbearable lost_1h:unbearable rpo:15m",
+    )
+    for ref in ("BIA-1", "PLN-1"):
+        assert "is signed" in talk.say("owner", f"continuity approve {ref}").title
+
+
+def later(talk: Talk, days: float) -> None:
+    """So many days on, when the desk looks at once at what is due."""
+    talk.clock.set(talk.clock.now() + timedelta(days=days))
+    talk.ring()
+
+
+def clocks(talk: Talk, ref: str) -> dict[str, str]:
+    """The clocks of something that is not told as promised anew: the promise and how it stands."""
+    shown = talk.say("manager", f"sla why {ref}").more
+    return dict(part.title.split(": ") for part in shown if ": " in part.title)
+
+
+def test_a_scheduled_drill_is_a_promise_that_is_kept_moved_dropped_or_broken(quick_talk: Talk) -> None:
+    prepared(quick_talk)
+    for _ in range(4):
+        quick_talk.say("oncall", "drill schedule PLN-1 tabletop start:“in 1h” lasts:2h")
+    assert clocks(quick_talk, "DRL-1") == {"Drill": "running"}
+    assert [flat(each.value) for each in quick_talk.say("manager", "sla why DRL-1").more[0].facts][:1] == [
+        "3h in round the clock (UTC)"
+    ]
+    quick_talk.say("oncall", "drill start DRL-1 because:“it is a test”")
+    quick_talk.say("oncall", "drill cancel DRL-2 the fair comes in between")
+    quick_talk.say("oncall", "drill move DRL-3 start:“in 30d” because:“the fair”")
+    later(quick_talk, 1)
+    assert [clocks(quick_talk, f"DRL-{number}") for number in (1, 2, 3, 4)] == [
+        {"Drill": "met"}, {"Drill": "cancelled"}, {"Drill": "running"}, {"Drill": "breached"},
+    ]  # fmt: skip
+    assert [row[:2] for row in rows(quick_talk.say("manager", "sla breaches within:30d"))] == [
+        ["DRL-4", "drill"]
+    ]
     for asked, found in (("mail", True), ("platform", True), ("laptops", False)):
         shown = rows(quick_talk.say("manager", f"sla status {asked} within:30d"))
         assert [row[:4] for row in shown] == ([["drill", "1", "1", "50.0 % ✗ below goal"]] if found else [])
+    quick_talk.say("oncall", "drill finish DRL-1 because:“it is a test”")
+    # Beside it, the promise to drill the service within its interval was kept, and promised anew.
+    assert rows(quick_talk.say("manager", "sla status mail within:30d"))[0][:3] == ["drill", "2", "1"]
+    check_tallies(quick_talk)
+
+
+def test_a_service_is_to_be_drilled_as_often_as_its_criticality_demands(quick_talk: Talk) -> None:
+    prepared(quick_talk)
+    assert clocks(quick_talk, "BIA-1") == {"Review": "running", "Drill": "running"}
+    later(quick_talk, 100)
+    quick_talk.say("oncall", "drill schedule PLN-1 tabletop start:“in 1h” lasts:2h")
+    quick_talk.say("oncall", "drill start DRL-1 because:“it is a test”")
+    quick_talk.say("oncall", "drill finish DRL-1 because:“it is a test”")
+    assert clocks(quick_talk, "BIA-1") == {"Review": "running", "Drill": "running"}
+    later(quick_talk, 182)
+    assert clocks(quick_talk, "BIA-1")["Drill"] == "due soon"
+    later(quick_talk, 2)
+    assert clocks(quick_talk, "BIA-1")["Drill"] == "breached"
+    found = rows(quick_talk.say("manager", "sla breaches within:week promise:drill"))
+    assert [row[:2] for row in found] == [["BIA-1", "drill"]]
+    assert rows(quick_talk.say("manager", "sla status mail within:year"))[0][:3] == ["drill", "2", "1"]
+    check_tallies(quick_talk)
+
+
+def test_what_was_signed_is_to_be_looked_at_again_by_its_day(quick_talk: Talk) -> None:
+    prepared(quick_talk)
+    later(quick_talk, 365.5)  # on the very day it is still in time
+    assert clocks(quick_talk, "PLN-1") == {"Review": "due soon"}
+    quick_talk.say(
+        "oncall",
+        "continuity impact mail down_1h:minor down_4h:serious down_8h:unbearable lost_1h:unbearable rpo:15m",
+    )
+    assert "is signed" in quick_talk.say("owner", "continuity approve BIA-2").title
+    assert clocks(quick_talk, "BIA-1")["Review"] == "met"
+    assert clocks(quick_talk, "BIA-2")["Review"] == "running"
+    later(quick_talk, 1)
+    assert clocks(quick_talk, "PLN-1") == {"Review": "breached"}
+    assert [row[:3] for row in rows(quick_talk.say("manager", "sla status mail within:week"))] == [
+        ["review", "1", "1"]
+    ]
+    check_tallies(quick_talk)
