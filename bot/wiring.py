@@ -179,7 +179,7 @@ class House:
         """What programs speak to."""
         from bot.web.rest import Rest  # described by so many shapes that only a web server should pay for it
 
-        return Rest(self.dispatcher, self.database, self.clock.now)
+        return Rest(self.dispatcher, self.database, self.clock.now, self.settings.rest_rate)
 
     @cached_property
     def change_pages(self) -> ChangePages:
@@ -193,7 +193,12 @@ class House:
         return Pages(self.dispatcher, own, self.clock.now, special(self.change_pages))
 
     def feed(self, name: str) -> str:
-        """An address with its token: a feed such as `person/oncall`, `page/changes`, or `enter/…` to sign in."""
+        """An address with its token: a feed such as `person/oncall`, `page/changes`, or `enter/…` to sign in.
+
+        `token` is the one address that needs none: where programs fetch theirs.
+        """
+        if name == "token":
+            return f"{self.settings.url}/api/v1/token"
         if name.startswith("enter/"):
             return f"{self.settings.url}/desk/{name}.{self.tokens.of(name)}"
         if name == PAGE:

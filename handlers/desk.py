@@ -27,7 +27,7 @@ class Desk:
 
     `here` is the subject of the thread the command was said in; `reference` is the command's own id,
     which evidence and logs carry too; `prefer` is the platform on which people are told first. `feed` gives the
-    secret address of a calendar feed, such as `person/oncall`, where the desk has a web server.
+    address of a calendar feed with its secret, such as `person/oncall`, where the desk has a web server.
     """
 
     now: datetime

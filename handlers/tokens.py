@@ -27,7 +27,7 @@ NO_SCOPE = frozenset({"desk", "token", "privacy"})
 """Nouns that no token opens: they are about a person's own accounts, or about tokens."""
 
 _FETCH = (
-    "`curl -X POST -d code={code} …/api/v1/token` answers with the token. "
+    "`curl -X POST -d code={code} {address}` answers with the token. "
     "After that nobody can read it again, the desk included."
 )
 FETCHED_WITHIN = timedelta(minutes=10)
@@ -79,7 +79,7 @@ def make(asked: Make, desk: Desk) -> Outcome:
     return Outcome(
         reply=Reply(
             title=f"{token.ref} is made. Fetch it once, within ten minutes.",
-            text=(_FETCH.format(code=code),),
+            text=(_FETCH.format(code=code, address=desk.feed("token") or "…/api/v1/token"),),
             facts=facts(
                 ("Acts as", desk.who(person)),
                 ("Scopes", ", ".join(scopes)),
