@@ -197,6 +197,11 @@ class Settings(BaseSettings):
         description="The chat in the browser, where anyone can be any person: `on`, `off`, or `auto`,"
         " which is on while no chat platform is connected.",
     )
+    rest_rate: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        600,
+        validation_alias="DESKBELL_REST_RATE",
+        description="How many requests a minute one token of the REST interface may make of one process.",
+    )
     log: Literal["text", "json"] = Field(
         "text", validation_alias="DESKBELL_LOG", description="How log lines are written: `text` or `json`."
     )

@@ -22,7 +22,7 @@ from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from math import ceil
 from typing import Any
@@ -39,6 +39,7 @@ from bot.logs import redact
 from bot.tokens import Tokens
 from bot.web.alert_shapes import Unreadable, signals
 from bot.web.bodies import Refused, parse, read
+from bot.web.pace import Pace
 from config.policy import AlertKind, AlertSource, Policy
 from handlers.alerts import AT_ONCE, Signal
 from handlers.dispatch import Dispatcher
@@ -66,7 +67,6 @@ _COMMAND_CHARACTERS = 60_000
 _BODY_KEPT = 2000
 _TIMESTAMP = re.compile(r"[0-9]{1,11}")
 _SIGNATURE = re.compile(r"[0-9a-f]{64}")
-_MINUTE = timedelta(minutes=1)
 _SECRETS = re.compile(
     r"""("[^"]{0,60}(?:token|secret|passw|authorization|credential|cookie|(?:api|access|private|routing|service)_?key)"""
     r"""[^"]{0,60}"\s*:\s*)(?:"(?:[^"\\]|\\.)*+"?|[^\s",}\]]+)""",
@@ -260,20 +260,14 @@ class _Door:
     """How often one source may come in, and how many of its requests at once, so that it slows nobody else."""
 
     def __init__(self) -> None:
-        self._busy_until: datetime | None = None
+        self._pace = Pace()
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._waiting = 0
 
     def admit(self, rate: int, now: datetime) -> None:
-        """Let one request in: `rate` of them at once, then as many a minute (GCRA). Raises Refused (429)."""
-        each = _MINUTE / rate
-        busy_until = max(self._busy_until or now, now)
-        if busy_until > now + _MINUTE:  # only when the clock was set back
-            busy_until = now
-        early = busy_until - now - (_MINUTE - each)
-        if early > timedelta(0):
+        """Let one request in: `rate` of them at once, then as many a minute. Raises Refused (429)."""
+        if early := self._pace.take(rate, now):
             raise _busy(f"At most {rate} requests a minute.", ceil(early.total_seconds()))
-        self._busy_until = busy_until + each
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:

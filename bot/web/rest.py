@@ -7,6 +7,8 @@
 
 Commands and their parameters are those that are declared for chat; so are the rights, which are those of the person
 that the token speaks for. `Idempotency-Key` makes a command happen once. The description is at openapi.json.
+
+A token may make so many requests a minute of one process; `RateLimit` tells what is left of them.
 """
 
 from __future__ import annotations
@@ -17,7 +19,10 @@ import json
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
+from threading import Lock
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -27,9 +32,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import ConfigDict, Field, create_model
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bot.web.pace import MINUTE, Pace
 from handlers import exporting
 from handlers.declare import Commands, Declared
 from handlers.desk import Desk
@@ -74,6 +82,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         (409, "It has moved on"),
         (413, "Too long"),
         (422, "A value is missing or wrong"),
+        (429, "This token asks too often"),
         (503, "The store does not answer"),
     )
 }
@@ -92,13 +101,76 @@ class _Problem(Exception):
         self.body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
 
 
-class Rest:
-    """Builds the interface from the table of commands; `now` reads the clock."""
+@dataclass(frozen=True)
+class _Asking:
+    """Who knocks: the token that was given, if any, and where what its answer tells of the limit is kept."""
 
-    def __init__(self, dispatcher: Dispatcher, database: Database, now: Callable[[], datetime]) -> None:
+    token: str | None
+    headers: dict[str, str]
+
+
+def _asking(
+    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> _Asking:
+    return _Asking(given.credentials if given else None, request.scope["state"])
+
+
+class _Telling:
+    """Lets every answer to a token tell what is left to it, whatever else the answer is."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI says."""
+        told: dict[str, str] = {}
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(told)
+            await send(message)
+
+        await self._app({**scope, "state": told}, receive, sending)
+
+
+class _Pacing:
+    """How often each token has asked of this process."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._paces: dict[str, Pace] = {}
+        self._logged: dict[str, datetime] = {}
+        self._alone = Lock()
+
+    def admit(self, token: str, headers: dict[str, str], now: datetime) -> None:
+        """Let a request of a token in, and tell what is left; 429 when it asks too often, logged once a minute."""
+        with self._alone:
+            pace = self._paces.setdefault(token, Pace())
+            early = pace.take(self._rate, now)
+            left = pace.left(self._rate, now)
+            log = bool(early) and now - self._logged.get(token, now - MINUTE) >= MINUTE
+            if log:
+                self._logged[token] = now
+        again = ceil(early.total_seconds())
+        headers["RateLimit-Policy"] = f'"token";q={self._rate};w={int(MINUTE.total_seconds())}'
+        headers["RateLimit"] = f'"token";r={left}' + (f";t={again}" if early else "")
+        if log:
+            _log.warning("token asks too often", token=token, at_most=self._rate)
+        if early:
+            said = f"This token may ask {self._rate} times a minute."
+            raise _Problem(429, said, f"Try again in {again} s.", {"Retry-After": str(again)})
+
+
+class Rest:
+    """Builds the interface from the table of commands; `now` reads the clock, `rate` is a token's share of a minute."""
+
+    def __init__(
+        self, dispatcher: Dispatcher, database: Database, now: Callable[[], datetime], rate: int
+    ) -> None:
         self._dispatcher = dispatcher
         self._database = database
         self._now = now
+        self._pacing = _Pacing(rate)
         self.app = self._built(dispatcher.commands)
 
     def routes(self) -> list[BaseRoute]:
@@ -115,6 +187,7 @@ class Rest:
             root_path_in_servers=False,
             description="What can be said to the desk in chat, for programs.",
         )
+        app.add_middleware(_Telling)
         app.add_exception_handler(_Problem, _told)
         app.add_exception_handler(StoreUnavailable, _away)
         app.add_exception_handler(RequestValidationError, _invalid)
@@ -139,15 +212,17 @@ class Rest:
 
     # Who asks ------------------------------------------------------------------------------------
 
-    def _granted(self, given: HTTPAuthorizationCredentials | None, scope: str) -> Granted:
-        """Whose token this is; 401 when it opens nothing, 403 when it does not open this."""
-        if given is None:
+    def _granted(self, asking: _Asking, scope: str) -> Granted:
+        """Whose token this is; 401 when it opens nothing, 403 when it does not open this, 429 too often."""
+        secret = asking.token
+        if secret is None:
             raise _refused("invalid_request", "A token is needed.", "Authorization: Bearer …")
         try:
-            found = self._dispatcher.ask(DESK, lambda desk: granted(desk, given.credentials))
+            found = self._dispatcher.ask(DESK, lambda desk: granted(desk, secret))
         except NotAllowed as error:
             _log.warning("token refused", why=error.what, token=error.then or None, scope=scope)
             raise _refused("invalid_token", f"This token is {error.what}.") from None
+        self._pacing.admit(found.ref, asking.headers, self._now())
         if scope not in found.scopes:
             _log.warning("token refused", why="scope", token=found.ref, scope=scope)
             said = f'Bearer error="insufficient_scope", scope="{scope}"'
@@ -172,7 +247,7 @@ class Rest:
         scope = exporting.SCOPES[name]
 
         def collection(
-            bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+            asking: Annotated[_Asking, Depends(_asking)],
             after: Annotated[
                 str | None, Query(max_length=300, description="The cursor of the page before")
             ] = None,
@@ -180,7 +255,7 @@ class Rest:
             service: Annotated[str | None, Query(max_length=48)] = None,
             format: Annotated[str, Query(pattern="^(json|csv)$")] = "json",  # noqa: A002 - the name in the address
         ) -> Response:
-            who = self._granted(bearer, scope)
+            who = self._granted(asking, scope)
             key = _read_cursor(after, name) if after else None
 
             def asked(desk: Desk) -> list[dict[str, Any]]:
@@ -248,20 +323,18 @@ class Rest:
     def _changing(self, declared: Declared, scope: str, shape: Any) -> Callable[..., dict[str, Any]]:
         def operation(
             body: Any,
-            bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+            asking: Annotated[_Asking, Depends(_asking)],
             idempotency_key: Annotated[str | None, Header(max_length=100)] = None,
         ) -> dict[str, Any]:
-            who = self._granted(bearer, scope)
+            who = self._granted(asking, scope)
             return self._carried_out(declared, who, body.model_dump(exclude_none=True), idempotency_key)
 
         operation.__annotations__["body"] = shape
         return operation
 
     def _reading(self, declared: Declared, scope: str, shape: Any) -> Callable[..., dict[str, Any]]:
-        def operation(
-            asked: Any, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-        ) -> dict[str, Any]:
-            who = self._granted(bearer, scope)
+        def operation(asked: Any, asking: Annotated[_Asking, Depends(_asking)]) -> dict[str, Any]:
+            who = self._granted(asking, scope)
             return self._carried_out(declared, who, asked.model_dump(exclude_none=True), None)
 
         operation.__annotations__["asked"] = Annotated[shape, Query()]

@@ -51,9 +51,9 @@ class Wire:
 class Program:
     """A program with a token, and what it is answered."""
 
-    def __init__(self, talk: Talk) -> None:
+    def __init__(self, talk: Talk, rate: int = 600) -> None:
         self.talk = talk
-        self.http = Wire(Rest(talk.dispatcher, talk.database, talk.clock.now).app)
+        self.http = Wire(Rest(talk.dispatcher, talk.database, talk.clock.now, rate).app)
 
     def code(self, scopes: str = SCOPES, person: str = "manager", days: int = 30) -> str:
         """The code that fetches a new token, as an administrator reads it."""
@@ -183,6 +183,35 @@ def test_no_token_a_wrong_one_an_old_one_and_a_narrow_one_are_refused_and_logged
     ]  # fmt: skip
     assert token not in str(logs)
     assert revoked not in str(logs)
+
+
+def test_a_token_that_asks_too_often_waits_and_no_other_one_does(quick_talk: Talk) -> None:
+    program = Program(quick_talk, rate=3)
+    hasty, calm = program.token(), program.token()
+
+    def asked(token: str) -> tuple[int, str | None, str | None]:
+        answer = program.http.get("/requests", headers={"Authorization": f"Bearer {token}"})
+        assert answer.headers["RateLimit-Policy"] == '"token";q=3;w=60'
+        return answer.status_code, answer.headers["RateLimit"], answer.headers.get("Retry-After")
+
+    with structlog.testing.capture_logs() as logs:
+        assert [asked(hasty) for _ in range(5)] == [
+            (200, '"token";r=2', None),
+            (200, '"token";r=1', None),
+            (200, '"token";r=0', None),
+            (429, '"token";r=0;t=20', "20"),
+            (429, '"token";r=0;t=20', "20"),
+        ]
+        status, refused = program.ask("POST", "/request/new", hasty, json={"offering": "question"})
+        assert (status, refused["title"]) == (429, "This token may ask 3 times a minute.")
+        assert asked(calm)[0] == 200
+        program.talk.wait(seconds=20)
+        assert [asked(hasty)[0] for _ in range(2)] == [200, 429]
+        program.talk.wait(minutes=1)
+        assert [asked(hasty)[0] for _ in range(4)] == [200, 200, 200, 429]
+    slowed = [each["token"] for each in logs if each["event"] == "token asks too often"]
+    assert slowed == ["TOK-1"] * 2, "once a minute, however often it asks"
+    assert "RateLimit" not in program.http.get("/requests").headers
 
 
 def test_a_scope_gives_nothing_that_its_person_may_not(program: Program) -> None:
