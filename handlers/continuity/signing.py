@@ -118,6 +118,7 @@ def _sign_analysis(desk: Desk, analysis: ImpactAnalysis, because: str | None) ->
     desk.records.continuity.save()
     told = {
         "service": service.key,
+        "owner": service.owner,
         "rto": analysis.rto,
         "rpo": analysis.rpo,
         "review_on": analysis.review_on,

@@ -145,7 +145,7 @@ def drawn(desk: Desk, digest: Digest) -> Reply:
     """A digest as things stand now: promises, what will likely break, what is overdue, whether messages arrive."""
     scope, span = scope_of(desk, digest.of), period_of(desk, digest.within)
     before = span.before()
-    figures = read_figures(desk, scope, before.first.isoformat(), span.end.isoformat())
+    figures = read_figures(desk, scope, span)
     first = span.first.isoformat()
     _, broken = desk.records.clocks.broken(span.since, span.until, desk.now, scope.whose, at_most=1)
     table = attainments(desk, [e for e in figures if e.day >= first], [e for e in figures if e.day < first])

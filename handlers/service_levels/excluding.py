@@ -198,7 +198,7 @@ def _who_may_agree(desk: Desk, ticket: Promised, asked_by: str) -> list[str]:
     held = {
         str(who)
         for each in ticket.history
-        for name in ("assignee", "lead")
+        for name in ("assignee", "lead", "owner")
         if (who := (each.after or {}).get(name))
     }
     return [
@@ -248,7 +248,7 @@ def _both_figures(desk: Desk, ticket: Promised, clock: Clock) -> tuple[Fact, ...
     assert broken is not None
     first = date.fromisoformat(day_of(desk, broken)).replace(day=1)
     end = (first + timedelta(days=32)).replace(day=1)
-    agreement = str(ticket.known["agreement"])
+    agreement = ticket.text("agreement") or ""
     came_to = attained(
         clock.goal,
         (

@@ -55,7 +55,7 @@ def status(asked: Status, desk: Desk) -> Reply:
         return _own(desk)
     require_figures(desk, scope)
     before = span.before()
-    figures = read_figures(desk, scope, before.first.isoformat(), span.end.isoformat())
+    figures = read_figures(desk, scope, span)
     now = [each for each in figures if each.day >= span.first.isoformat()]
     earlier = [each for each in figures if each.day < span.first.isoformat()]
     table = attainments(desk, now, earlier)
@@ -76,10 +76,14 @@ def status(asked: Status, desk: Desk) -> Reply:
     )
 
 
-def read_figures(desk: Desk, scope: Scope, since: str, until: str) -> list[Figure]:
-    """What was settled from a day to before another, and what is broken since and nobody was told yet."""
-    # Long stretches of whole months are read by months: the first day of each stands for all of it.
-    step = 7 if int(until[:4]) - int(since[:4]) > 1 and until.endswith("-01") else 10
+def read_figures(desk: Desk, scope: Scope, span: Period) -> list[Figure]:
+    """What was settled in a period and the one before, and what is broken since and nobody was told yet."""
+    before = span.before()
+    since, until = before.first.isoformat(), span.end.isoformat()
+    # What is told by months is read by months: the first day of each stands for all of it.
+    parts = steps(before.first, span.end)
+    told_by_months = all(day.day == 1 for day in (span.first, span.end, *(each.first for each in parts[1:])))
+    step = 7 if told_by_months else 10
     by = ("agreement", "kind", "goal")
     found = [
         Figure(max(f"{day}-01", since) if step == 7 else day, agreement, kind, goal, outcome, number)

@@ -85,19 +85,22 @@ class ClockRow(SQLModel, table=True):
         return EXCLUDED if self.excluded else BROKEN
 
     def tallied(self) -> Iterator[tuple[object, ...]]:
-        """The keys of the tallies in which it counts: among the open ones by state, among the decided ones by day."""
+        """The keys of the tallies in which it counts: the open ones by state, the decided ones by day and by month."""
         if self.counted:
             whose = self.service, self.team, self.customer or "", self.agreement, self.kind, self.goal
             if self.open:
                 yield ("", *whose, self.state)
             if self.outcome is not None:
-                yield (self.decided_on, *whose, self.outcome)
+                day = self.decided_on or ""
+                yield (day, *whose, self.outcome)
+                yield (day[:7], *whose, self.outcome)
 
 
 class TallyRow(SQLModel, table=True):
     """How many clocks count as one thing: changed in the transaction that changes a clock, never counted anew.
 
-    `outcome` is what promises decided on a `day` came to; where there is no day, the state of those still open.
+    `outcome` is what promises decided on a `day` came to, and again those of its month (`2026-11`), by which long
+    periods are read; where there is no day, the state of those still open.
     """
 
     __tablename__ = "clock_tally"

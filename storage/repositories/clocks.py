@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, literal, select, text
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, literal, or_, select, text
 from sqlmodel import Session, col
 from sqlmodel import select as select_models
 
@@ -100,13 +100,14 @@ class Clocks:
     ) -> list[tuple[Any, ...]]:
         """How many promises came to what, from a day to before another: (day, *by, outcome, number).
 
-        Days are cut to `step` characters: 10 for days, 7 for months, 0 for all in one. `by` are columns.
+        Days are cut to `step` characters: 10 for days, 7 for months, 0 for all in one. `by` are columns. Unless days
+        are asked for, whole months are read from their own tallies.
         """
         day = func.substr(_tally.c.day, 1, step) if step else literal("")
         asked = [day, *(_tally.c[name] for name in by), _tally.c.outcome]
         query = (
             select(*asked, func.sum(_tally.c.number))
-            .where(_tally.c.day >= since, _tally.c.day < until, _tally.c.day != "", *whose.within(_tally))
+            .where(_days(since, until) if step == 10 else _stretch(since, until), *whose.within(_tally))
             .group_by(*asked)
         )
         return [(*row[:-1], int(row[-1])) for row in self._session.execute(query) if row[-1]]
@@ -220,6 +221,31 @@ class Clocks:
     def save(self) -> None:
         """Write what was changed on exclusions that were read."""
         self._session.flush()
+
+
+def _days(since: str, until: str) -> ColumnElement[bool]:
+    """The tallies of the days from one to before another."""
+    day = _tally.c.day
+    return and_(day >= since, day < until, func.length(day) == 10)
+
+
+def _stretch(since: str, until: str) -> ColumnElement[bool]:
+    """The tallies of the whole months between two days, and of the days before and after these."""
+    months = list(_months(since, until))
+    if not months:
+        return _days(since, until)
+    first, end = f"{months[0]}-01", f"{until[:7]}-01"
+    return or_(_tally.c.day.in_(months), _days(since, first), _days(end, until))
+
+
+def _months(since: str, until: str) -> Iterator[str]:
+    """The whole months from a day to before another."""
+    year, month = int(since[:4]), int(since[5:7])
+    if not since.endswith("-01"):
+        year, month = year + month // 12, month % 12 + 1
+    while (found := f"{year:04}-{month:02}") < until[:7]:
+        yield found
+        year, month = year + month // 12, month % 12 + 1
 
 
 def _counting() -> tuple[ColumnElement[bool], ...]:

@@ -83,6 +83,7 @@ def fill(database: Database, closed: int, running: int) -> None:
         for what, which in (
             (f"'', {whose}, state", "open"),
             (f"decided_on, {whose}, {came_to}", "decided_on IS NOT NULL"),
+            (f"substr(decided_on, 1, 7), {whose}, {came_to}", "decided_on IS NOT NULL"),
         ):
             counted = f"SELECT {what}, count(*) FROM clock WHERE {which} GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
             session.execute(text(f"INSERT INTO clock_tally {counted}"))

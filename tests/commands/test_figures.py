@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
-from itertools import count
+from datetime import date, timedelta
+from itertools import count, product
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -97,6 +98,23 @@ def test_kept_tallies_equal_a_full_recount_whatever_happens(
         talk.database.close()
 
     walk()
+
+
+def test_whole_months_tell_what_their_days_do(quick_talk: Talk) -> None:
+    days = [date(2025, 11, 20) + timedelta(days=7 * each) for each in range(60)]
+    for number, day in enumerate(days):
+        ended(quick_talk, number + 1, 40_000 if number % 3 else 3_600, decided_on=day.isoformat())
+    assert check_tallies(quick_talk) == 2 * len(days)
+    edges = [*days[::9], date(2026, 1, 1), date(2026, 2, 1), date(2026, 2, 2), date(2027, 1, 1)]
+    with quick_talk.database.reading() as session:
+        for since, until in product(edges, edges):
+            by_month, by_day = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+            for step, into in ((7, by_month), (10, by_day)):
+                for day, outcome, number in Records(session).clocks.decided(
+                    since.isoformat(), until.isoformat(), step=step
+                ):
+                    into[day[:7], outcome] += number
+            assert by_month == by_day, (since, until)
 
 
 def test_the_store_counts_what_a_story_leaves_behind(talk: Talk) -> None:
@@ -276,7 +294,7 @@ def test_a_refusal_is_told_and_may_be_asked_again(quick_talk: Talk) -> None:
 # Forecast -----------------------------------------------------------------------------------------
 
 
-def ended(talk: Talk, number: int, spent: int) -> None:
+def ended(talk: Talk, number: int, spent: int, decided_on: str = "2026-11-20") -> None:
     """An answer to a question that took so many business seconds of its eight hours."""
     late = spent > 28_800
     with talk.database.writing() as session:
@@ -287,7 +305,7 @@ def ended(talk: Talk, number: int, spent: int) -> None:
                     subject=f"REQ-{number}", promise="respond", kind="respond", agreement="standard",
                     agreement_version="", service="help", topic="question", team="service-desk", priority="P4",
                     goal=95, open=False,
-                    state="met late" if late else "met", decided_on="2026-11-20", spent=spent, allowed=28_800,
+                    state="met late" if late else "met", decided_on=decided_on, spent=spent, allowed=28_800,
                     started_at=MONDAY, stopped_at=MONDAY, breached_at=MONDAY if late else None,
                 )
             ],
@@ -405,6 +423,14 @@ def test_a_scheduled_drill_is_a_promise_that_is_kept_moved_dropped_or_broken(qui
     # Beside it, the promise to drill the service within its interval was kept, and promised anew.
     assert rows(quick_talk.say("manager", "sla status mail within:30d"))[0][:3] == ["drill", "2", "1"]
     check_tallies(quick_talk)
+    quick_talk.say("manager", "sla exclude DRL-4 drill because:“the hall was flooded”")
+    agreed = quick_talk.say("owner", "sla agree DRL-4 drill")
+    assert [flat(each.value) for each in agreed.facts] == [
+        "promises to drill, November 2026",
+        "100 %",
+        "66.6 %",
+    ]
+    check_tallies(quick_talk)
 
 
 def test_a_service_is_to_be_drilled_as_often_as_its_criticality_demands(quick_talk: Talk) -> None:
@@ -441,4 +467,6 @@ def test_what_was_signed_is_to_be_looked_at_again_by_its_day(quick_talk: Talk) -
     assert [row[:3] for row in rows(quick_talk.say("manager", "sla status mail within:week"))] == [
         ["review", "1", "1"]
     ]
+    refused = quick_talk.say("manager", "sla exclude PLN-1 review because:“the owner was ill”")
+    assert refused.title.startswith("Nobody else may agree"), "not the owner, whose breach it is"
     check_tallies(quick_talk)
