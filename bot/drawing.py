@@ -150,14 +150,23 @@ def spec(drawing: Chart | Gantt) -> Spec:
             "font": _FONT,
             "offset": 12,
             "limit": _WIDTH,
-            **({"subtitle": _READING, "subtitleColor": QUIET, "subtitleFontSize": 12} if time_line else {}),
+            **(
+                {"subtitle": _reading(drawing), "subtitleColor": QUIET, "subtitleFontSize": 12}
+                if isinstance(drawing, Gantt)
+                else {}
+            ),
         },
         "config": _CONFIG,
         **body,
     }
 
 
-_READING = "Outlined: planned. Filled: actual; red and named: failed. Shaded: paused."
+def _reading(gantt: Gantt) -> str:
+    """How a time line is read."""
+    if gantt.from_start:
+        return "A step begins when all that it waits for is done, and takes as long as it should."
+    return "Outlined: planned. Filled: actual; red and named: failed. Shaded: paused."
+
 
 _CONFIG: Spec = {
     "aria": False,
@@ -366,8 +375,11 @@ def _gantt(gantt: Gantt) -> Spec:
         "type": "temporal",
         "scale": {"type": "utc", **({"domain": [_ms(at) for at in span]} if span else {})},
         "axis": {
-            "title": "UTC",
-            "format": _ticks(span),
+            **(
+                {"title": "from the start", "labelExpr": _elapsed(begin)}
+                if gantt.from_start
+                else _of_the_day(span)
+            ),
             "grid": True,
             "tickCount": 7,
             "labelOverlap": True,
@@ -401,14 +413,14 @@ def _gantt(gantt: Gantt) -> Spec:
                 "encoding": {"x": x, "x2": x2},
             }
         )
-    upper = {
-        "type": "bar",
+    outlined = {
         "filled": False,
         "color": PLANNED,
         "strokeWidth": 1.5,
         "height": tall,
         "yOffset": {"expr": "-bandwidth('y') * 0.25"},
     }
+    upper = {"type": "bar", **({"color": SERIES[0]} if gantt.from_start else outlined)}
     lower = {"type": "bar", "height": tall, "yOffset": {"expr": "bandwidth('y') * 0.25"}, "minBandSize": 2}
     layers.append({"data": {"values": planned}, "mark": upper, "encoding": spanned})
     layers.append({"data": {"values": actual}, "mark": lower, "encoding": {**spanned, "color": colour}})
@@ -461,5 +473,14 @@ def _ms(at: datetime) -> int:
     return int(at.astimezone(UTC).timestamp() * 1000)
 
 
-def _ticks(span: tuple[datetime, datetime] | None) -> str:
-    return "%H:%M" if span is None or (span[1] - span[0]).days < 1 else "%d %b %H:%M"
+def _of_the_day(span: tuple[datetime, datetime] | None) -> Spec:
+    """How an axis tells instants."""
+    by_the_hour = span is None or (span[1] - span[0]).days < 1
+    return {"title": "UTC", "format": "%H:%M" if by_the_hour else "%d %b %H:%M"}
+
+
+def _elapsed(begin: int) -> str:
+    """An expression that gives how long after an instant (in milliseconds) another one is: `45m`, `2h`, `2h30m`."""
+    minutes = f"round((datum.value - {begin}) / 60000)"
+    rest = f"({minutes} % 60 ? {minutes} % 60 + 'm' : '')"
+    return f"{minutes} < 60 ? {minutes} + 'm' : floor({minutes} / 60) + 'h' + {rest}"

@@ -22,6 +22,8 @@ from pydantic import (
     model_validator,
 )
 
+from handlers.rules.moments import show_duration
+
 
 class _Said(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -254,12 +256,16 @@ class Mark(_Said):
 
 
 class Gantt(_Said):
-    """Planned against actual work in lanes, in UTC; `paused` are spans in which nothing was to be done."""
+    """Planned against actual work in lanes, in UTC; `paused` are spans in which nothing was to be done.
+
+    Told `from_start`, it is a plan for any day: its instants only say how long after the first one something is.
+    """
 
     title: str
     bars: tuple[Bar, ...] = Field(min_length=1)
     marks: tuple[Mark, ...] = ()
     paused: tuple[tuple[AwareDatetime, AwareDatetime], ...] = ()
+    from_start: bool = False
 
     @model_validator(mode="after")
     def _runs_forward(self) -> Gantt:
@@ -291,7 +297,11 @@ class Gantt(_Said):
     def table(self) -> Table:
         """The same spans as rows, for surfaces that draw nothing."""
 
+        start = self.span[0] if self.from_start and self.span else None
+
         def told(span: tuple[datetime, datetime] | None) -> tuple[Part, ...]:
+            if span and start:
+                return (f"+{show_duration(span[0] - start)} – +{show_duration(span[1] - start)}",)
             return (Moment(moment=span[0]), " – ", Moment(moment=span[1])) if span else ()
 
         return Table(

@@ -38,7 +38,7 @@ STEPS = {
     StepState.SKIPPED: "»",
 }
 
-_PLACES = {"drill report": "/desk/drills/"}
+_PLACES = {"drill report": "/desk/drills/", "continuity plan": "/desk/plans/"}
 """Commands about a ticket that have a page of their own."""
 
 _REFERENCE = re.compile(r"\b[A-Z]{3}-[1-9][0-9]{0,8}\b")
@@ -53,7 +53,9 @@ class Links:
     def to_reference(self, ref: str) -> str | None:
         """The page of a ticket, or None when the desk knows no such kind."""
         prefix = ref.partition("-")[0]
-        return f"/desk/tickets/{ref}" if prefix in self._commands.looks else None
+        if prefix not in self._commands.looks:
+            return None
+        return _PLACES.get(self._commands.shows.get(prefix, ""), "/desk/tickets/") + ref
 
     def to_line(self, line: str) -> str | None:
         """The page that shows what a line says; None for a line that changes something."""

@@ -1,12 +1,14 @@
-"""Pages that show more than chat does: the calendar, the heat map of continuity, a drill's report, the evidence matrix.
+"""Pages that show more than chat does: the calendar, the heat map of continuity, plans, drills, the evidence matrix.
 
 GET /desk/calendar?from=2026-11-23&service=mail      GET /desk/drills/DRL-1             the report
 GET /desk/continuity                                 GET /desk/drills/DRL-1/report.pdf  the same to print
 GET /desk/evidence?service=mail&within=quarter       GET /desk/drills/DRL-1/gantt.svg   its time line
+GET /desk/plans/PLN-1?version=2                      GET /desk/plans/PLN-1/plan.pdf     a plan to print
 """
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -22,7 +24,9 @@ from config.policy import Role
 from handlers.access import Person, require_role
 from handlers.continuity.card import KINDS
 from handlers.continuity.heat import COLUMNS, HeatRow, heat
+from handlers.continuity.plan_sheet import PlanSheet, sheet_of
 from handlers.continuity.report import PAUSES_ARE, DrillReport, report_of
+from handlers.continuity.shared import find_plan
 from handlers.desk import Desk
 from handlers.errors import NotFound
 from handlers.evidence.coverage import report_on
@@ -45,6 +49,8 @@ def special(changes: ChangePages) -> tuple[Page, ...]:
         Page("/desk/calendar", "Changes", shows=calendar),
         Page("/desk/continuity", "Continuity", shows=_heat_map, needs="continuity map", role=Role.MANAGER),
         Page("/desk/evidence", "Evidence", shows=_matrix, needs="evidence coverage", role=Role.MANAGER),
+        Page("/desk/plans/{ref}", "", shows=_plan),
+        Page("/desk/plans/{ref}/plan.pdf", "", shows=_plan_pdf),
         Page("/desk/drills/{ref}", "", shows=_drill),
         Page("/desk/drills/{ref}/report.pdf", "", shows=_drill_pdf),
         Page("/desk/drills/{ref}/gantt.svg", "", shows=_drill_gantt),
@@ -109,6 +115,65 @@ def _heat_map(pages: Pages, visit: Visit, _request: Request) -> Response:
         length=length,
         replies=replies,
     )
+
+
+def _sheet(pages: Pages, visit: Visit, request: Request) -> tuple[Person, PlanSheet]:
+    ref = reference(request.path_params["ref"]) or ""
+    if not ref.startswith("PLN-"):
+        raise NotFound(
+            "There is no such plan.", "A plan is called like PLN-1. `continuity plans` shows them."
+        )
+    version = request.query_params.get("version", "")
+    if version and not re.fullmatch("[1-9][0-9]{0,5}", version):
+        raise NotFound(f"{ref} has no version “{version[:20]}”.", "Versions are counted: 1, 2, 3.")
+    return pages.ask(
+        visit, lambda desk: sheet_of(desk, find_plan(desk, ref), int(version) if version else None)
+    )
+
+
+def _plan(pages: Pages, visit: Visit, request: Request) -> Response:
+    reader, sheet = _sheet(pages, visit, request)
+    return pages.render(
+        visit,
+        reader,
+        "plan.html",
+        "",
+        f"{sheet.ref}: {sheet.name}",
+        sheet=sheet,
+        facts=head_of(sheet, reader.zone),
+        gantt=sheet.gantt,
+        length=length,
+        here_at=f"/desk/plans/{sheet.ref}",
+        asked="" if sheet.is_newest else f"?version={sheet.edition.number}",
+    )
+
+
+def head_of(sheet: PlanSheet, zone: str) -> list[tuple[str, str]]:
+    """What a plan says at its head, as labels and words; instants in a zone."""
+    edition = sheet.edition
+    review = f"{show_day(sheet.review_on)}{', overdue' if sheet.overdue else ''}" if sheet.review_on else ""
+    pairs = (
+        ("State", sheet.state),
+        ("Owner", sheet.owner.name),
+        ("Signed by", edition.signed_by.name if edition.signed_by else "nobody yet"),
+        ("Signed", day_and_time(edition.signed_at, zone, sheet.as_of) if edition.signed_at else ""),
+        ("Review by", review),
+        ("Takes, as planned", length(sheet.lasts) if sheet.steps else ""),
+    )
+    return [(label, value) for label, value in pairs if value]
+
+
+def _plan_pdf(pages: Pages, visit: Visit, request: Request) -> Response:
+    _, sheet = _sheet(pages, visit, request)
+    organisation = pages.policy.organisation
+    zone = organisation.zone
+    printed = printing.plan_pdf(sheet, organisation.name, zone, head_of(sheet, zone), length)
+    return _paper(printed, sheet.ref)
+
+
+def _paper(printed: bytes, name: str) -> Response:
+    headers = {**HEADERS, "Content-Disposition": f'inline; filename="{name}.pdf"'}
+    return Response(printed, headers=headers, media_type="application/pdf")
 
 
 def _report(pages: Pages, visit: Visit, request: Request) -> tuple[Person, DrillReport]:
@@ -186,8 +251,7 @@ def _drill_pdf(pages: Pages, visit: Visit, request: Request) -> Response:
         DrillState(report.state).shown,
         length,
     )
-    headers = {**HEADERS, "Content-Disposition": f'inline; filename="{report.ref}.pdf"'}
-    return Response(printed, headers=headers, media_type="application/pdf")
+    return _paper(printed, report.ref)
 
 
 def _drill_gantt(pages: Pages, visit: Visit, request: Request) -> Response:

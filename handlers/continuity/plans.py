@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated
 
-from config.policy import Plan, PlanContact
-from handlers.continuity.shared import PLAN, PlanRef, find_plan, owner_words, said, service_name, today_of
+from config.policy import PlanContact
+from handlers.continuity.plan_sheet import PlanSheet, sheet_of, state_words
+from handlers.continuity.shared import PLAN, PlanRef, find_plan, said, service_name, today_of
 from handlers.declare import Standing, command, subject, suggestions
 from handlers.desk import Desk
 from handlers.listing import PAGE, listing, skipped
-from handlers.messages import Button, Option, Reply, Style, Table, Tone, Words, counted, facts
-from handlers.parsing import Choice, Text, WholeNumber
+from handlers.messages import Button, Fact, Option, Reply, Style, Table, Tone, Words, counted, facts
+from handlers.parsing import Choice, Manner, Text, WholeNumber
 from handlers.rules.moments import show_duration
-from handlers.rules.run_sheet import length, planned
+from handlers.rules.run_sheet import length
 from handlers.rules.workflow import PlanState
+from handlers.telling import show_button
 from handlers.tickets import require_works
-from handlers.timeline import timeline
 from storage.models.continuity import ContinuityPlan
 
 
@@ -36,17 +37,12 @@ class ShowPlan:
     """For example: continuity plan PLN-1"""
 
     plan: PlanRef
+    version: Annotated[int | None, WholeNumber(1, 100_000), Manner.BY_NAME, "An earlier version"] = None
 
 
 def sign_button(plan: ContinuityPlan) -> Button:
     """Signs the newest version."""
     return Button(label="Sign", line=f"continuity approve {plan.ref}", style=Style.PRIMARY)
-
-
-def _state(plan: ContinuityPlan) -> str:
-    if plan.state == PlanState.DRAFT:
-        return f"version {plan.edition} not signed yet" + (", an earlier one is" if plan.signed else "")
-    return f"version {plan.edition} {plan.state}"
 
 
 def card(desk: Desk, plan: ContinuityPlan) -> Reply:
@@ -57,13 +53,16 @@ def card(desk: Desk, plan: ContinuityPlan) -> Reply:
         title=f"{plan.ref} · {plan.name}",
         tone=Tone.GOOD if plan.state == PlanState.SIGNED else Tone.WAITING,
         facts=facts(
-            ("State", _state(plan)),
+            ("State", state_words(plan)),
             ("Owner", desk.who(plan.owner)),
             ("Recovers", ", ".join(service_name(desk, key) for key in says.recovers)),
             ("Takes, as planned", show_duration(length(says.steps)) if says.steps else "no steps yet"),
             ("Signed by", desk.who(plan.signed_by)),
             ("Signed", desk.at(plan.signed_at)),
-            ("Review by", f"{plan.review_on}{' (overdue)' if late else ''}" if plan.review_on else None),
+            (
+                "Review by",
+                _review(date.fromisoformat(plan.review_on), overdue=late) if plan.review_on else None,
+            ),
             ("Invoked when", says.triggers),
             ("Needs", ", ".join(says.resources)),
             ("Call", "; ".join(_reach(each) for each in says.contacts)),
@@ -73,6 +72,15 @@ def card(desk: Desk, plan: ContinuityPlan) -> Reply:
         version=plan.version,
         as_of=desk.now,
     )
+
+
+def _review(day: date | None, *, overdue: bool) -> str | None:
+    return f"{day.isoformat()}{' (overdue)' if overdue else ''}" if day else None
+
+
+def span_words(span: timedelta | None) -> str:
+    """How long something may take; a dash where nobody has signed it."""
+    return show_duration(span) if span else "—"
 
 
 def _reach(contact: PlanContact) -> str:
@@ -98,28 +106,6 @@ def answer(desk: Desk, plan: ContinuityPlan, title: str, text: str = "") -> Repl
     )
 
 
-def steps_table(desk: Desk, says: Plan) -> Table:
-    """The steps of a plan, in their order."""
-    when = planned(says.steps)
-    rows: list[tuple[Words, ...]] = [
-        (
-            (step.key,),
-            (step.title,),
-            owner_words(desk, step.owner),
-            (step.lane,),
-            (", ".join(step.after) or "—",),
-            (f"+{show_duration(when[step.key][0])} for {show_duration(timedelta(seconds=step.lasts))}",),
-            (step.proof or "—",),
-        )
-        for step in says.steps
-    ]
-    return Table(
-        columns=("Step", "What", "Who", "Lane", "After", "When", "Proof"),
-        rows=tuple(rows),
-        empty="No steps yet.",
-    )
-
-
 @subject(PLAN)
 def look(ref: str, desk: Desk) -> Standing:
     """How a plan stands now."""
@@ -139,20 +125,102 @@ def suggest(desk: Desk) -> Sequence[Option]:
 def show_plan(asked: ShowPlan, desk: Desk) -> Reply:
     """See a plan in full: the scenario, the steps, whom to call, what is needed, what happened to it."""
     plan = find_plan(desk, asked.plan)
-    says = said(desk, plan)
-    criteria = Table(
-        columns=("Service", "Recovered when"),
-        rows=tuple(((service_name(desk, key),), (text,)) for key, text in says.recovers.items()),
+    sheet = sheet_of(desk, plan, asked.version)
+    return Reply(
+        title=f"{sheet.ref} · {sheet.name}",
+        text=() if sheet.is_newest else (f"This is version {sheet.edition.number}; {sheet.state}.",),
+        tone=Tone.GOOD if sheet.is_signed else Tone.WAITING,
+        facts=sheet_facts(desk, sheet),
+        buttons=(*(_buttons(plan) if sheet.is_newest else [show_button(plan.ref)]), *_others(sheet)),
+        subject=plan.ref,
+        version=plan.version,
+        as_of=desk.now,
+        more=tuple(_sections(sheet)),
     )
-    return card(desk, plan).model_copy(
-        update={
-            "more": (
-                Reply(title="What has happened", text=(says.scenario,)),
-                Reply(title="How one sees that it is recovered", table=criteria),
-                Reply(title=counted(len(says.steps), "step"), table=steps_table(desk, says)),
-                timeline(desk, plan.ref, ("because",)),
+
+
+def _others(sheet: PlanSheet) -> Iterator[Button]:
+    """Leads to the version before the one that is shown."""
+    older = [each for each in sheet.editions if each.number < sheet.edition.number]
+    if older:
+        number = older[0].number
+        yield Button(label=f"Version {number}", line=f"continuity plan {sheet.ref} version:{number}")
+
+
+def sheet_facts(desk: Desk, sheet: PlanSheet) -> tuple[Fact, ...]:
+    """What a plan says of itself at its head."""
+    return facts(
+        ("State", sheet.state),
+        ("Owner", sheet.owner),
+        ("Takes, as planned", show_duration(sheet.lasts) if sheet.steps else "no steps yet"),
+        ("Signed by", sheet.edition.signed_by or "nobody yet"),
+        ("Signed", desk.at(sheet.edition.signed_at)),
+        ("Review by", _review(sheet.review_on, overdue=sheet.overdue)),
+        ("Invoked when", sheet.triggers),
+    )
+
+
+def _sections(sheet: PlanSheet) -> Iterator[Reply]:
+    yield Reply(title="The scenario", text=(sheet.scenario,))
+    yield _section(
+        "Recovered when, and how soon",
+        ("Service", "Recovered when", "RTO", "RPO", "Signed in"),
+        [
+            (
+                each.name,
+                each.criterion,
+                span_words(each.rto),
+                span_words(each.rpo),
+                each.analysis or "nobody has signed",
             )
-        }
+            for each in sheet.services
+        ],
+    )
+    yield Reply(
+        title=counted(len(sheet.steps), "step"),
+        table=Table(
+            columns=("Step", "What", "Who", "Lane", "After", "When", "Proof"),
+            rows=tuple(
+                (
+                    (each.key,),
+                    (each.title,),
+                    each.owners,
+                    (each.lane,),
+                    (", ".join(each.after) or "—",),
+                    (f"{each.when} for {show_duration(each.lasts)}",),
+                    (each.proof or "—",),
+                )
+                for each in sheet.steps
+            ),
+            empty="No steps yet.",
+        ),
+    )
+    if sheet.contacts:
+        yield _section(
+            "Whom to call",
+            ("Who", "How", "What for"),
+            [(each.name, each.reach, each.part or "—") for each in sheet.contacts],
+        )
+    if sheet.resources:
+        rows = [(f"{number}", each) for number, each in enumerate(sheet.resources, 1)]
+        yield _section("What is needed, what is missed first in front", ("No.", "What"), rows)
+    if sheet.injects:
+        yield Reply(
+            title="What a drill brings in between, for those who lead it",
+            table=Table(
+                columns=("After", "What", "To"),
+                rows=tuple(
+                    ((show_duration(each.after),), (each.says,), each.to or ("everybody",))
+                    for each in sheet.injects
+                ),
+            ),
+        )
+    yield sheet.happened
+
+
+def _section(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Reply:
+    return Reply(
+        title=title, table=Table(columns=columns, rows=tuple(tuple((cell,) for cell in row) for row in rows))
     )
 
 
@@ -186,6 +254,6 @@ def _row(desk: Desk, plan: ContinuityPlan) -> tuple[Words, ...]:
         (plan.name,),
         (services,),
         (desk.directory.who_is(plan.owner),),
-        (_state(plan),),
+        (state_words(plan),),
         (plan.review_on or "—",),
     )

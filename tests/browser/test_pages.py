@@ -23,6 +23,7 @@ EVERY = [
     "/desk/continuity",
     "/desk/evidence",
     "/desk/drills/DRL-1",
+    "/desk/plans/PLN-1",
     "/desk/tickets/REQ-1",
     "/desk/tickets/INC-1",
     "/desk/tickets/DRL-1",
@@ -35,6 +36,7 @@ KINDS = {
     "/desk/continuity",
     "/desk/evidence",
     "/desk/drills/DRL-1",
+    "/desk/plans/PLN-1",
     "/desk/tickets/REQ-1",
 }
 """One page of each kind: the others are made of the same parts, and only measured, unless pictures are asked for."""

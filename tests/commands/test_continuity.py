@@ -30,6 +30,11 @@ def rows(reply: Reply) -> list[list[str]]:
     return [[flat(cell) for cell in row] for row in reply.table.rows]
 
 
+def section(reply: Reply, title: str) -> Reply:
+    """One section of a reply."""
+    return next(each for each in reply.more if each.title == title)
+
+
 def good(talk: Talk, who: str, line: str) -> Reply:
     """What somebody hears whose line is carried out."""
     said = talk.say(who, line)
@@ -198,6 +203,26 @@ def test_another_text_in_the_file_is_another_version_to_be_signed(quick_talk: Ta
     ]  # fmt: skip
 
 
+def test_every_version_says_what_was_written_then_and_who_signed_it(quick_talk: Talk) -> None:
+    quick_talk.tend()
+    good(quick_talk, "owner", "continuity approve PLN-1")
+    signed(quick_talk, "mail")
+    quick_talk.policy = with_plan(quick_talk.policy, scenario="Only one disk is gone.")
+    quick_talk.tend()
+    newest = quick_talk.say("oncall", "continuity plan PLN-1")
+    first = quick_talk.say("oncall", "continuity plan PLN-1 version:1")
+    assert section(newest, "The scenario").text == ("Only one disk is gone.",)
+    assert "Both disks" in flat(section(first, "The scenario").text)
+    assert [facts(each)["Signed by"] for each in (newest, first)] == ["nobody yet", "Olga Owner"]
+    assert newest.buttons[-1].line == "continuity plan PLN-1 version:1"
+    assert rows(section(newest, "Recovered when, and how soon"))[0][2:] == ["4h", "15m", "BIA-1"]
+    refused = quick_talk.say("oncall", "continuity plan PLN-1 version:7")
+    assert (refused.title, flat(refused.text)) == (
+        "PLN-1 has no version 7.",
+        "It has 2 versions: 1, 2.",
+    )
+
+
 def test_when_a_plan_is_tried_is_no_part_of_what_is_signed(quick_talk: Talk) -> None:
     quick_talk.tend()
     good(quick_talk, "owner", "continuity approve PLN-1")
@@ -220,7 +245,9 @@ def test_a_plan_is_built_in_chat_step_by_step(quick_talk: Talk) -> None:
     )
     good(quick_talk, "agent", f"continuity drop {ref} tell")
     good(quick_talk, "agent", f"continuity approve {ref}")
-    assert facts(quick_talk.say("agent", ref))["Call"] == "the caretaker (030 1, keys)"
+    assert rows(section(quick_talk.say("agent", ref), "Whom to call")) == [["the caretaker", "030 1", "keys"]]
+    needed = section(quick_talk.say("agent", ref), "What is needed, what is missed first in front")
+    assert rows(needed) == [["1", "phones"], ["2", "a hall"]]
     assert quick_talk.say("oncall", f"continuity edit {ref} triggers:x").tone is Tone.BAD
     good(quick_talk, "agent", f"continuity withdraw {ref} no hall")
     assert quick_talk.say("agent", f"drill schedule {ref} tabletop start:“in 1h”").tone is Tone.WAITING

@@ -21,7 +21,7 @@ from bot.printing import drill_pdf
 from bot.web.pages import PAGES
 from bot.web.special import facts_of, length
 from handlers.continuity.report import DrillReport, report_of
-from handlers.messages import Chart
+from handlers.messages import Chart, flat
 from storage.unit_of_work import Records
 from tests.harness.drawings import HOSTILE, TREND, charts, gantt, minutes
 from tests.harness.house import Talk
@@ -79,6 +79,9 @@ async def test_a_ticket_shows_its_story_and_how_its_time_was_counted(
         ("/desk/drills/REQ-1", 404, "DRL-1"),
         ("/desk/drills/DRL-99/report.pdf", 404, "DRL-99"),
         ("/desk/drills/DRL-99/gantt.svg", 404, "DRL-99"),
+        ("/desk/plans/PLN-99", 404, "PLN-99"),
+        ("/desk/plans/DRL-1", 404, "PLN-1"),
+        ("/desk/plans/PLN-99/plan.pdf", 404, "PLN-99"),
         ("/desk/say?line=request+new+laptop", 403, "said in chat"),
         ("/desk/say?line=privacy+erase+%40staff", 403, "said in chat"),
         ("/desk/say?line=sla+refresh+REQ-1", 403, "said in chat"),
@@ -204,6 +207,75 @@ def test_hostile_words_are_set_as_they_were_written(after_drill: Talk) -> None:
     assert "root:" not in text
 
 
+# A plan -----------------------------------------------------------------------------------------------
+
+
+async def test_a_plan_is_a_page_and_a_pdf(after_drill: Talk) -> None:
+    told = (
+        "The mail store is lost",
+        "Both disks of the mail store are gone",
+        "The store cannot be mounted",
+        "Olga Owner",
+        "Somebody outside the team sends a mail",
+        "Fetch the newest backup from the second building",
+        "on call: Platform on call",
+        "The time that stands on the backup",
+        "+1h40m",
+        "The porter of the second building",
+        "+49 30 7654321",
+        "The key to the vault",
+        "The porter does not answer",
+        "Tue 23 Nov 2027",
+        "BIA-3",
+        "both disks are dead",
+    )
+    async with entered(after_drill, "manager") as web:
+        page = (await web.get("/desk/plans/pln-1")).text
+        printed = await web.get("/desk/plans/PLN-1/plan.pdf")
+        text = words_of(printed.content)
+        assert {word for word in told if word not in page} == set()
+        assert {word for word in told if word not in text} == set()
+        assert printed.headers["content-type"] == "application/pdf"
+        assert "PLN-1: planned, from the start on. 7 steps in 4 lanes." in page
+        assert ">1h45m<" in page, "the time line counts from the start"
+        assert '<a href="/desk/plans/PLN-1">PLN-1</a>' in (await web.get("/desk/plans")).text
+
+
+async def test_what_a_drill_brings_in_between_is_told_to_those_alone_who_lead_it(after_drill: Talk) -> None:
+    for person, leads in (("owner", True), ("backup", False), ("oncall", False)):
+        async with entered(after_drill, person) as web:
+            page = (await web.get("/desk/plans/PLN-1")).text
+            text = words_of((await web.get("/desk/plans/PLN-1/plan.pdf")).content)
+        said = str(after_drill.say(person, "continuity plan PLN-1"))
+        assert ["The porter does not answer" in each for each in (page, text, said)] == [leads] * 3
+    async with entered(after_drill, "staff") as web:
+        assert (await web.get("/desk/plans/PLN-1")).status_code == 403
+        assert (await web.get("/desk/plans/PLN-1/plan.pdf")).status_code == 403
+
+
+async def test_every_version_of_a_plan_can_be_read(after_drill: Talk) -> None:
+    policy = after_drill.policy
+    plan = replace(policy.plans["mail-store-lost"], scenario=HOSTILE, name="The store burns")
+    after_drill.policy = replace(policy, plans={plan.key: plan}, version="another plan")
+    after_drill.say("desk", "continuity take-up", key="another plan")
+    async with entered(after_drill, "manager") as web:
+        newest = (await web.get("/desk/plans/PLN-1")).text
+        first = (await web.get("/desk/plans/PLN-1?version=1")).text
+        printed = words_of((await web.get("/desk/plans/PLN-1/plan.pdf?version=1")).content)
+        hostile = words_of((await web.get("/desk/plans/PLN-1/plan.pdf")).content)
+        for odd in ("3", "0", "x", "1e9", "%00"):
+            assert (await web.get(f"/desk/plans/PLN-1?version={odd}")).status_code == 404
+    assert "The store burns" in newest
+    assert "Not signed" in newest
+    assert "<script" not in newest
+    assert "<script>" in hostile
+    for shown in (first, printed):
+        assert "Both disks of the mail store are gone" in shown
+        assert "version 2 not signed yet, an earlier one is" in shown
+        assert "Olga Owner" in shown
+    assert '<a class="primary" href="/desk/plans/PLN-1/plan.pdf?version=1">' in first
+
+
 # Pictures ---------------------------------------------------------------------------------------------
 
 
@@ -241,6 +313,13 @@ def test_a_time_line_of_two_hundred_steps_is_small_and_signs_what_failed() -> No
     assert drawn.count("×") == 200 // 7
     alone = drawing.svg(gantt(14, 2))
     assert alone.count(">failed<") == 2
+
+
+def test_a_time_line_for_any_day_names_no_time_of_day() -> None:
+    anyday = gantt(6, 2).model_copy(update={"from_start": True, "marks": ()})
+    told = [flat(row[2]) for row in anyday.table.rows]
+    assert told[0].startswith("+0s – +")
+    assert not any("UTC" in each for each in (*told, drawing.svg(anyday)))
 
 
 def test_the_same_picture_is_the_same_in_every_zone(monkeypatch: pytest.MonkeyPatch) -> None:
