@@ -6,15 +6,11 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 from storage import sqlite
 
-PARTS = (
-    *("bench_clock", "bench_ledger", "bench_ack", "bench_alerts", "bench_tick", "bench_drill", "bench_pages"),
-    *("bench_status", "bench_coverage"),
-    *("bench_idle", "bench_due", "bench_start", "bench_day"),
-    "bench_memory",
-)
+PARTS = sorted(each.stem for each in Path(__file__).parent.glob("bench_*.py"))
 
 
 def main() -> int:

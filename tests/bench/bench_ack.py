@@ -37,6 +37,7 @@ from bot.adapters.port import Ear
 from bot.adapters.slack.app import SlackAdapter
 from bot.adapters.slack.inbound import PATH
 from bot.clock import SystemClock
+from bot.running import spare_what_is_loaded
 from config.loading import load
 from handlers import registry
 from handlers.declare import Change, Commands, Outcome, command
@@ -221,6 +222,7 @@ async def served(adapter: SlackAdapter) -> AsyncIterator[str]:
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:  # noqa: ASYNC110 - uvicorn tells it in no other way
         await asyncio.sleep(0.01)
+    spare_what_is_loaded()  # as a desk does once it is ready
     yield f"http://127.0.0.1:{listening.getsockname()[1]}{PATH}"
     server.should_exit = True
     await serving

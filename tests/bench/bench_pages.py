@@ -24,6 +24,7 @@ from bot.printing import drill_pdf
 from bot.rehearsal.player import Player
 from bot.rehearsal.script import read
 from bot.rehearsal.stage import RoomInMemory
+from bot.running import spare_what_is_loaded
 from bot.web.changes import ChangePages
 from bot.web.doors import Doors
 from bot.web.pages import PAGES
@@ -92,6 +93,7 @@ async def pages(talk: Talk) -> None:
     ChangePages.ask = watch.around(ChangePages.ask)  # type: ignore[method-assign]
     async with client(talk) as web:
         await web.post(link(talk, "manager"))
+        spare_what_is_loaded()  # as a desk does once it is ready
         for path in EVERY:
             size = len((await web.get(path)).content)
             whole, answers = [], []
