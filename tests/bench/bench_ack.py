@@ -14,8 +14,8 @@ import logging
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -119,8 +119,8 @@ def at_the_boundary(adapter: SlackAdapter, fake: FakeSlack) -> Callable[[bytes],
     return send
 
 
-async def bare_bolt(rounds: int) -> list[float]:
-    """A Bolt app that does nothing, as fast as Bolt can be."""
+def bare_bolt() -> Callable[[], Coroutine[Any, Any, float]]:
+    """How long a Bolt app takes that does nothing, as fast as Bolt can be."""
 
     async def authorize() -> AuthorizeResult:
         return AuthorizeResult(enterprise_id=None, team_id="T0DESKBELL", bot_user_id="U0", bot_token="xoxb")
@@ -140,45 +140,54 @@ async def bare_bolt(rounds: int) -> list[float]:
         await ack("Noted")
 
     signer = FakeSlack(SystemClock().now)
-    spent = []
-    for _ in range(rounds):
+
+    async def once() -> float:
         content = body("bench", "note hello")
         headers = {"content-type": FORM, **signer.signed(content)}
         start = perf_counter()
         answer = await app.async_dispatch(AsyncBoltRequest(body=content.decode(), headers=dict(headers)))
-        spent.append(perf_counter() - start)
+        spent = perf_counter() - start
         assert answer.status == 200
-    return spent
+        return spent
+
+    return once
 
 
-def durable_commit(rounds: int) -> list[float]:
-    """Two inserts and a commit that is on the disk, with nothing but the driver."""
+@contextmanager
+def durable_commit() -> Iterator[Callable[[], Coroutine[Any, Any, float]]]:
+    """How long two inserts and a commit take that is on the disk, with nothing but the driver."""
     with tempfile.TemporaryDirectory() as folder:
         connection = sqlite.driver.connect(f"{folder}/bare.db", isolation_level=None)
         connection.execute(f"PRAGMA journal_mode={sqlite.journal}")
         connection.execute("PRAGMA synchronous=FULL")
         for table in ("inbox", "evidence"):
             connection.execute(f"CREATE TABLE {table} (key TEXT PRIMARY KEY, body TEXT)")
-        spent = []
-        for number in range(rounds):
+
+        async def once() -> float:
+            key = f"k{next(_numbers)}"
             start = perf_counter()
             connection.execute("BEGIN IMMEDIATE")
             for table in ("inbox", "evidence"):
-                connection.execute(f"INSERT INTO {table} VALUES (?, ?)", (f"k{number}", "x" * 200))
+                connection.execute(f"INSERT INTO {table} VALUES (?, ?)", (key, "x" * 200))
             connection.execute("COMMIT")
-            spent.append(perf_counter() - start)
+            return perf_counter() - start
+
+        yield once
         connection.close()
-    return spent
 
 
-async def timed(send: Callable[[bytes], Awaitable[int]], contents: list[bytes]) -> list[float]:
-    """How long each took, one after the other."""
-    spent = []
-    for content in contents:
+def said(
+    send: Callable[[bytes], Awaitable[int]], name: str, text: str
+) -> Callable[[], Coroutine[Any, Any, float]]:
+    """How long a command takes."""
+
+    async def once() -> float:
+        content = body(name, text)
         start = perf_counter()
         assert await send(content) == 200
-        spent.append(perf_counter() - start)
-    return spent
+        return perf_counter() - start
+
+    return once
 
 
 def shown(spent: list[float]) -> str:
@@ -192,24 +201,30 @@ def p(spent: list[float], percentile: int) -> float:
 
 
 async def bench_boundary(rounds: int) -> None:
-    """At the dispatch boundary, against a bare Bolt app and one durable commit."""
-    bolt, commit = await bare_bolt(rounds), durable_commit(rounds)
-    anchor = p(bolt, 50) + p(commit, 50)
-    print(f"bare Bolt                {shown(bolt)}")
-    print(f"one durable commit       {shown(commit)}")
+    """At the dispatch boundary, against a bare Bolt app and one durable commit, turn by turn: disks have moods."""
     async with desk() as (adapter, fake):
         send = at_the_boundary(adapter, fake)
-        await timed(send, [body("desk", "whoami") for _ in range(20)])
-        for name, text in (
-            ("desk", "whoami"),
-            ("bench", "note hello"),
-            ("request", "new question question:Why?"),
-        ):
-            # Distinct askers of the last one would only measure how people are met.
-            text = f"{text} anyway:yes" if name == "request" else text
-            spent = await timed(send, [body(name, text) for _ in range(rounds)])
-            ratio = p(spent, 50) / anchor
-            print(f"{name + ' ' + text.split()[0]:24} {shown(spent)}   {ratio:.2f} times both (bar 1.5)")
+        commands = {
+            "desk whoami": said(send, "desk", "whoami"),
+            "bench note": said(send, "bench", "note hello"),
+            # Distinct askers of this one would only measure how people are met.
+            "request new": said(send, "request", "new question question:Why? anyway:yes"),
+        }
+        with durable_commit() as commit:
+            floor = {"bare Bolt": bare_bolt(), "one durable commit": commit}
+            every = {**floor, **commands}
+            spent: dict[str, list[float]] = {name: [] for name in every}
+            for turn in range(-20, rounds):
+                for name, once in every.items():
+                    took = await once()
+                    if turn >= 0:
+                        spent[name].append(took)
+    both = sum(p(spent[name], 50) for name in floor)
+    for name in floor:
+        print(f"{name:24} {shown(spent[name])}")
+    for name in commands:
+        ratio = p(spent[name], 50) / both
+        print(f"{name:24} {shown(spent[name])}   {ratio:.2f} times both (bar 1.5)")
 
 
 @asynccontextmanager
