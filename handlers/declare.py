@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 class Change:
     """One thing that happened, for the ledger: `request.taken` on `REQ-7`.
 
-    `before` and `after` hold ids, codes, times and numbers; what a person wrote goes into `words`.
+    `before` and `after` hold ids, codes, times and numbers; what a person wrote goes into `words`. `practices` are
+    those of its command's that it is evidence for, where it is not for all of them.
     """
 
     action: str
@@ -49,6 +50,7 @@ class Change:
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
     words: Mapping[str, str] = field(default_factory=dict)
+    practices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,12 @@ class Declared:
     def changes(self) -> bool:
         """Whether it may change state; such a command evidences at least one practice."""
         return bool(self.evidences)
+
+    def speaks_for(self, change: Change) -> tuple[str, ...]:
+        """The practices that something which it did is evidence for. Raises HouseFault for one that it never is."""
+        if unknown := set(change.practices) - set(self.evidences):
+            raise HouseFault(f"“{self.name}” does not evidence {', '.join(sorted(unknown))}")
+        return change.practices or self.evidences
 
     @property
     def noun(self) -> str:

@@ -184,7 +184,7 @@ class Dispatcher:
                         subject=change.subject,
                         before=change.before,
                         after=change.after,
-                        practices=declared.evidences,
+                        practices=declared.speaks_for(change),
                         policy=desk.policy.version,
                         reference=desk.reference,
                         words=change.words,
@@ -200,7 +200,9 @@ class Dispatcher:
             desk.records.dues.set(due.key, due.subject, due.at, due.line, due.urgent)
         if outcome.notices or outcome.cards:
             postbox = Postbox(desk.policy, desk.records, desk.directory, self.platforms)
-            postbox.post(outcome.notices, outcome.cards, desk.now, desk.prefer, declared.evidences)
+            spoken = {code for change in outcome.changes for code in declared.speaks_for(change)}
+            practices = [code for code in declared.evidences if code in spoken or not spoken]
+            postbox.post(outcome.notices, outcome.cards, desk.now, desk.prefer, practices)
 
     def _desk(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from config.policy import Plan
-from handlers.continuity.shared import PLAN, keep, record
+from handlers.continuity.shared import PLAN, for_practice, keep, record
 from handlers.declare import Change as Record
 from handlers.desk import Desk
 from handlers.rules.workflow import PlanState
@@ -65,8 +65,8 @@ def is_on_file(desk: Desk, plan: ContinuityPlan) -> bool:
 
 def published(plan: ContinuityPlan, says: Plan) -> list[Record]:
     """That there is a plan now, with its words."""
-    told = told_of(plan, says)
+    told, words = told_of(plan, says), {"name": plan.name, "scenario": says.scenario}
     return [
-        record(plan, "continuity_plan.published", None, told, {"name": plan.name, "scenario": says.scenario}),
-        record(plan, "contingency.planned", None, {"plan": plan.content}),
+        for_practice("SCON SP 2.1", record(plan, "continuity_plan.published", None, told, words)),
+        for_practice("RSKM SP 3.1", record(plan, "contingency.planned", None, {"plan": plan.content})),
     ]

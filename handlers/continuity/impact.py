@@ -14,6 +14,7 @@ from handlers.continuity.shared import (
     ANALYSIS,
     AnalysisRef,
     find_analysis,
+    for_practice,
     record,
     rules_of,
     service_name,
@@ -252,15 +253,16 @@ def _records(analysis: ImpactAnalysis, service: Service, resources: str | None) 
         "outage": analysis.outage,
         "loss": analysis.loss,
     }
-    yield record(analysis, "impact_analysis.completed", None, told)
-    yield record(analysis, "risk.rated", None, {"service": service.key, "criticality": analysis.criticality})
+    of = {"service": service.key}
+    yield for_practice("SCON SP 1.1", record(analysis, "impact_analysis.completed", None, told))
+    rated = record(analysis, "risk.rated", None, {**of, "criticality": analysis.criticality})
+    yield for_practice("RSKM SP 2.2", rated)
     if resources:
-        yield record(
-            analysis, "essential_resource.ranked", None, {"service": service.key}, {"resources": resources}
-        )
+        ranked = record(analysis, "essential_resource.ranked", None, of, {"resources": resources})
+        yield for_practice("SCON SP 1.2", ranked)
     if service.depends_on:
-        below = {"service": service.key, "rests_on": list(service.depends_on)}
-        yield record(analysis, "dependency.recorded", None, below)
+        below = record(analysis, "dependency.recorded", None, {**of, "rests_on": list(service.depends_on)})
+        yield for_practice("SCON SP 1.2", below)
 
 
 # Promises -----------------------------------------------------------------------------------------

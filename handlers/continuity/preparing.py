@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
 from config.policy import Readiness, ReadinessItem, ReadinessKind, Role, Service
-from handlers.continuity.shared import signs_for
+from handlers.continuity.shared import for_practice, signs_for
 from handlers.declare import Change as Record
 from handlers.declare import Outcome, command
 from handlers.desk import Desk
@@ -44,22 +45,6 @@ class Confirm:
 
     service: ServiceKey
     because: Annotated[Text | None, "Why it can go on although something lacks"] = None
-
-
-@dataclass(frozen=True)
-class Reviewed:
-    """For example: service supplier-reviewed mail vendor"""
-
-    service: ServiceKey
-    item: Word
-
-
-@dataclass(frozen=True)
-class SkillLacks:
-    """For example: service skill-lacks mail two-people"""
-
-    service: ServiceKey
-    item: Word
 
 
 def _list_of(desk: Desk, service: str) -> Readiness:
@@ -118,7 +103,7 @@ def _row(desk: Desk, service: str, item: ReadinessItem) -> tuple[Words, ...]:
     )
 
 
-@command("service check", params=Check, evidences=("SD SP 2.2",))
+@command("service check", params=Check, evidences=("SD SP 2.2", "SAM SP 2.1", "WP SP 2.5"))
 def check(asked: Check, desk: Desk) -> Outcome:
     """Say whether something that a service needs is there; consumables are counted."""
     service = desk.policy.services[asked.service]
@@ -149,16 +134,7 @@ def check(asked: Check, desk: Desk) -> Outcome:
     )
     return Outcome(
         reply=lambda: _checked(desk, service, item, ready=ready, short=short),
-        changes=[
-            Record(
-                "readiness.item_checked",
-                f"service:{service.key}",
-                None,
-                {"item": item.key, "kind": str(item.kind), "ready": ready, "count": asked.count},
-                {"note": asked.note} if asked.note else {},
-            )
-        ],
-        follow=_follow(service, item, ready=ready),
+        changes=list(_records(service, item, asked, ready=ready)),
     )
 
 
@@ -170,36 +146,16 @@ def _require_may_check(desk: Desk, service: Service, item: ReadinessItem) -> Non
     raise NotAllowed(f"You cannot check what {service.name} needs.", f"{' or '.join(names)} can; ask them.")
 
 
-def _follow(service: Service, item: ReadinessItem, *, ready: bool) -> list[str]:
-    """What else a check is evidence of: of a supplier, that it was held to its terms; of a skill, that it lacks."""
+def _records(service: Service, item: ReadinessItem, asked: Check, *, ready: bool) -> Iterator[Record]:
+    """That it was checked; of a supplier also that it was held to its terms, of a skill that it lacks."""
+    subject = f"service:{service.key}"
+    told = {"item": item.key, "kind": str(item.kind), "ready": ready, "count": asked.count}
+    words = {"note": asked.note} if asked.note else {}
+    yield for_practice("SD SP 2.2", Record("readiness.item_checked", subject, None, told, words))
     if item.kind is ReadinessKind.SUPPLIER:
-        return [f"service supplier-reviewed {service.key} {item.key}"]
-    return (
-        [f"service skill-lacks {service.key} {item.key}"]
-        if item.kind is ReadinessKind.SKILL and not ready
-        else []
-    )
-
-
-@command("service supplier-reviewed", params=Reviewed, evidences=("SAM SP 2.1",), desk_only=True)
-def supplier_reviewed(asked: Reviewed, desk: Desk) -> Outcome:
-    """Note that a supplier was held to what was agreed with it."""
-    return _noted(asked, desk, "supplier_performance.reviewed")
-
-
-@command("service skill-lacks", params=SkillLacks, evidences=("WP SP 2.5",), desk_only=True)
-def skill_lacks(asked: SkillLacks, desk: Desk) -> Outcome:
-    """Note that a skill which a service needs is not there."""
-    return _noted(asked, desk, "skill_gap.recorded")
-
-
-def _noted(asked: Reviewed | SkillLacks, desk: Desk, event: str) -> Outcome:
-    look = looks(desk, asked.service).get(asked.item)
-    told = {"item": asked.item, "ready": look.ready if look else None}
-    return Outcome(
-        reply=Reply(title=f"{asked.service}: {asked.item} is noted"),
-        changes=[Record(event, f"service:{asked.service}", None, told)],
-    )
+        yield for_practice("SAM SP 2.1", Record("supplier_performance.reviewed", subject, None, told))
+    if item.kind is ReadinessKind.SKILL and not ready:
+        yield for_practice("WP SP 2.5", Record("skill_gap.recorded", subject, None, told))
 
 
 def _checked(desk: Desk, service: Service, item: ReadinessItem, *, ready: bool, short: bool) -> Reply:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Annotated
@@ -45,6 +45,12 @@ AnalysisRef = Annotated[str, Reference(ANALYSIS)]
 
 record = partial(happened, "drill")
 """Something that happened to a drill; what happens to plans and analyses is told in full."""
+
+
+def for_practice(code: str, happened: Record) -> Record:
+    """The same as evidence for one practice, and for no other of its command's."""
+    return replace(happened, practices=(code,))
+
 
 _BARE_TIME = re.compile(r"\s*(?:at\s+)?\d{1,2}(?::\d\d){0,2}\s*(?:[ap]m)?\s*", re.IGNORECASE)
 

@@ -17,6 +17,7 @@ from handlers.continuity.shared import (
     clocks_to_read,
     find_analysis,
     find_plan,
+    for_practice,
     members,
     record,
     review_by,
@@ -31,7 +32,7 @@ from handlers.errors import BadValue, NotAllowed, NotFound, WrongState
 from handlers.messages import Tone
 from handlers.parsing import AnyRef, Text
 from handlers.rules.moments import show_duration
-from handlers.rules.workflow import AnalysisState, PlanState, require_move
+from handlers.rules.workflow import AnalysisState, DrillState, PlanState, require_move
 from handlers.telling import tell
 from storage.models.continuity import ContinuityPlan, ImpactAnalysis
 
@@ -44,7 +45,11 @@ class Approve:
     because: Annotated[Text | None, "If you want to say why"] = None
 
 
-@command("continuity approve", params=Approve, evidences=("SCON SP 1.1", "SCON SP 2.1", "SCON SP 3.3"))
+@command(
+    "continuity approve",
+    params=Approve,
+    evidences=("SCON SP 1.1", "SCON SP 2.1", "RSKM SP 3.1", "SCON SP 3.3"),
+)
 def approve(asked: Approve, desk: Desk) -> Outcome:
     """Sign a plan that you own, or the impact analysis of a service that you own."""
     rules_of(desk)
@@ -72,20 +77,27 @@ def _sign_plan(desk: Desk, plan: ContinuityPlan, because: str | None) -> Outcome
         )
     records = [] if is_on_file(desk, plan) else published(plan, says)
     before = {"state": plan.state, "signed": plan.signed}
-    again = plan.signed is not None
+    learned = _drilled_since(desk, plan)
     plan.state, plan.signed = str(PlanState.SIGNED), plan.content
     plan.signed_by, plan.signed_at, plan.review_on = desk.asker.key, desk.now, review_day(desk)
     plan.version += 1
     desk.records.continuity.save()
     told = {**told_of(plan, says), "review_on": plan.review_on, **review_by(desk, plan)}
-    records.append(record(plan, "continuity_plan.approved", before, told, {"because": because}))
-    if again:
-        records.append(record(plan, "continuity_plan.revised", None, told))
+    approved = record(plan, "continuity_plan.approved", before, told, {"because": because})
+    records.append(for_practice("SCON SP 2.1", approved))
+    if learned:
+        records.append(for_practice("SCON SP 3.3", record(plan, "continuity_plan.revised", None, told)))
     return Outcome(
         reply=lambda: answer(desk, plan, f"{plan.ref} is signed, version {plan.edition}"),
         changes=records,
         follow=clocks_to_read(plan),
     )
+
+
+def _drilled_since(desk: Desk, plan: ContinuityPlan) -> bool:
+    """Whether the version that was signed before has been tried to the end: then a new one has learned from that."""
+    tried, _ = desk.records.continuity.drills(states=(DrillState.FINISHED,), plan=plan.number, at_most=100)
+    return any(each.ended_at >= plan.signed_at for each in tried if each.ended_at and plan.signed_at)
 
 
 def _sign_analysis(desk: Desk, analysis: ImpactAnalysis, because: str | None) -> Outcome:
@@ -109,7 +121,8 @@ def _sign_analysis(desk: Desk, analysis: ImpactAnalysis, because: str | None) ->
             other.state = str(AnalysisState.REPLACED)
             other.version += 1
             replaced.append(other)
-            records.append(record(other, "impact_analysis.replaced", None, {"by": analysis.ref}))
+            by = record(other, "impact_analysis.replaced", None, {"by": analysis.ref})
+            records.append(for_practice("SCON SP 1.1", by))
     before = {"state": analysis.state}
     analysis.state = str(AnalysisState.SIGNED)
     analysis.signed_by, analysis.signed_at = desk.asker.key, desk.now
@@ -125,11 +138,12 @@ def _sign_analysis(desk: Desk, analysis: ImpactAnalysis, because: str | None) ->
         **review_by(desk, analysis),
         **next_drill(desk, service.key),
     }
-    records.append(record(analysis, "impact_analysis.signed", before, told, {"because": because}))
+    by_owner = record(analysis, "impact_analysis.signed", before, told, {"because": because})
+    records.append(for_practice("SCON SP 1.1", by_owner))
     signed = desk.records.continuity.signed_analyses()
     order = sorted(signed, key=lambda key: (signed[key].rto, key))
     rank = {"service": service.key, "rank": order.index(service.key) + 1, "of": len(order)}
-    records.append(record(analysis, "essential_function.ranked", None, rank))
+    records.append(for_practice("SCON SP 1.1", record(analysis, "essential_function.ranked", None, rank)))
     title = f"{analysis.ref} is signed: {service.name} is back within {show_duration(timedelta(seconds=analysis.rto))}"
     return Outcome(
         reply=lambda: analysis_card(desk, analysis).model_copy(update={"title": title, "tone": Tone.GOOD}),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from handlers.continuity.editions import is_on_file, new, published, rewritten, told_of
 from handlers.continuity.plans import sign_button
-from handlers.continuity.shared import clocks_to_read, record
+from handlers.continuity.shared import clocks_to_read, for_practice, record
 from handlers.declare import Change as Record
 from handlers.declare import Outcome, command
 from handlers.desk import Desk
@@ -38,7 +38,8 @@ def take_up(asked: TakeUp, desk: Desk) -> Outcome:
         gone.state = str(PlanState.WITHDRAWN)
         gone.version += 1
         desk.records.continuity.save()
-        records.append(record(gone, "continuity_plan.withdrawn", None, {"plan": gone.content}))
+        away = record(gone, "continuity_plan.withdrawn", None, {"plan": gone.content})
+        records.append(for_practice("SCON SP 2.1", away))
     for says in desk.policy.plans.values():
         plan = desk.records.continuity.plan_called(says.key) or new(desk, says, in_file=True)
         if not desk.is_spoken_to:
@@ -48,7 +49,8 @@ def take_up(asked: TakeUp, desk: Desk) -> Outcome:
             rewritten(desk, plan, says)
             records += published(plan, says)
         elif rewritten(desk, plan, says):
-            records.append(record(plan, "continuity_plan.rewritten", None, told_of(plan, says)))
+            anew = record(plan, "continuity_plan.rewritten", None, told_of(plan, says))
+            records.append(for_practice("SCON SP 2.1", anew))
         else:
             continue
         notices += _ask_owner(desk, plan)

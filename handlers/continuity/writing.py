@@ -105,7 +105,7 @@ def write(asked: Write, desk: Desk) -> Outcome:
     )
 
 
-@command("continuity edit", params=Edit, evidences=("SCON SP 3.3", "SCON SP 2.1"))
+@command("continuity edit", params=Edit, evidences=("SCON SP 2.1",))
 def edit(asked: Edit, desk: Desk) -> Outcome:
     """Change what a plan of the chat says; its owner signs the new version."""
     plan, says = _to_edit(desk, asked.plan)
@@ -136,7 +136,7 @@ def _contact(text: str | None) -> tuple[PlanContact, ...]:
     return (PlanContact(name=name.strip()[:150], reach=reach.strip()[:150] or "—", part=part.strip()[:150]),)
 
 
-@command("continuity step", params=AddStep, evidences=("SCON SP 3.3", "SCON SP 2.1"))
+@command("continuity step", params=AddStep, evidences=("SCON SP 2.1",))
 def add_step(asked: AddStep, desk: Desk) -> Outcome:
     """Add a step to a plan, or write one anew: what, by whom, after what, how long, what shows it."""
     plan, says = _to_edit(desk, asked.plan)
@@ -190,7 +190,7 @@ def _owners(desk: Desk, text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-@command("continuity drop", params=DropStep, evidences=("SCON SP 3.3", "SCON SP 2.1"))
+@command("continuity drop", params=DropStep, evidences=("SCON SP 2.1",))
 def drop_step(asked: DropStep, desk: Desk) -> Outcome:
     """Take a step out of a plan; what waited for it waits for what it waited for."""
     plan, says = _to_edit(desk, asked.plan)
@@ -214,7 +214,7 @@ def drop_step(asked: DropStep, desk: Desk) -> Outcome:
     return _edited(desk, plan, replace(says, steps=steps), "step-dropped", step=gone.key)
 
 
-@command("continuity withdraw", params=Withdraw, evidences=("SCON SP 3.3", "SCON SP 2.1"))
+@command("continuity withdraw", params=Withdraw, evidences=("SCON SP 2.1",))
 def withdraw(asked: Withdraw, desk: Desk) -> Outcome:
     """Withdraw a plan that nobody needs any more; what was drilled by it stays."""
     plan = find_plan(desk, asked.plan, for_change=True)

@@ -282,12 +282,13 @@ def test_the_story_says_every_command_that_changes_something(played: tuple[Talk,
     assert {declared.name for declared in COMMANDS if declared.changes} == played[1]
 
 
-def test_every_record_holds_the_practices_of_the_command_that_made_it(played: tuple[Talk, set[str]]) -> None:
-    declared = {each.evidences for each in COMMANDS}
+def test_every_record_holds_practices_of_the_command_that_made_it(played: tuple[Talk, set[str]]) -> None:
+    declared = [set(each.evidences) for each in COMMANDS]
     for record in records(played[0]):
         assert record.practices, record
         assert set(record.practices) <= set(practices()), record
-        assert record.practices in declared or record.action.startswith(("notice.", "person.met")), record
+        if not record.action.startswith(("notice.", "person.met")):
+            assert any(set(record.practices) <= each for each in declared), record
 
 
 def test_an_action_of_the_vocabulary_is_recorded_for_a_practice_that_it_speaks_for(
