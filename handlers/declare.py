@@ -248,6 +248,19 @@ def decisions(prefix: str) -> Callable[[Run], Run]:
     return note
 
 
+def tasks(prefix: str) -> Callable[[Run], Run]:
+    """Declare a function `(desk) -> replies` as what waits for the asker's hands among these tickets.
+
+    Each reply is a section of their home, with the buttons by which it is done.
+    """
+
+    def note(find: Run) -> Run:
+        find.__dict__["__tasks__"] = prefix
+        return find
+
+    return note
+
+
 def suggestions(prefix: str) -> Callable[[Run], Run]:
     """Declare a function `(desk) -> options` as what completes references with this prefix."""
 
@@ -296,6 +309,7 @@ class Commands:
         self.looks: dict[str, Callable[[str, Desk], Standing]] = {}
         self.suggestions: dict[str, Callable[[Desk], Sequence[Option]]] = {}
         self.decisions: list[Callable[[Desk], Sequence[str]]] = []
+        self.tasks: list[Callable[[Desk], Sequence[Reply]]] = []
         self.shows: dict[str, str] = {}
         for module in modules:
             for _, function in inspect.getmembers(module, inspect.isfunction):
@@ -316,6 +330,8 @@ class Commands:
             self.suggestions[suggests] = function
         if function.__dict__.get("__decides__"):
             self.decisions.append(function)
+        if function.__dict__.get("__tasks__"):
+            self.tasks.append(function)
         if prefix:
             if prefix in self.looks:
                 raise HouseFault(f"two functions look at {prefix}")

@@ -108,7 +108,7 @@ def _explain(one: Declared) -> Reply:
 
 @command("desk home", params=Home)
 def home(asked: Home, desk: Desk) -> Reply:
-    """See what is open of yours, what you promised, what waits for you, and who is on call."""
+    """See what is yours to do now, what is open of yours, what you promised, what waits, and who is on call."""
     records = desk.records.requests
     mine, total = records.listed(
         states=(*UNFINISHED, RequestState.FULFILLED), requester=desk.asker.key, at_most=_SHOWN
@@ -126,6 +126,7 @@ def home(asked: Home, desk: Desk) -> Reply:
     broken, broken_total = desk.records.incidents.listed(states=LIVE, person=desk.asker.key, at_most=_SHOWN)
     if broken_total:
         sections.insert(0, _broken(broken, broken_total))
+    sections[:0] = [section for tasks in desk.commands.tasks for section in tasks(desk)]
     if waiting:
         sections.append(_decisions(desk, waiting))
     if desk.policy.rotas:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from handlers.continuity.card import step_buttons
 from handlers.continuity.shared import (
+    DRILL,
     REAL,
     DrillRef,
     attend,
@@ -21,17 +22,20 @@ from handlers.continuity.shared import (
     plan_of,
     record,
 )
-from handlers.declare import Outcome, command
+from handlers.declare import Outcome, command, tasks
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, NotFound, WrongState
-from handlers.messages import Button, Notice, Part, Reply, StepState, Tone, facts
+from handlers.messages import Button, Fact, Notice, Part, Reply, StepState, Tone, counted, facts
 from handlers.parsing import Choice, Text, Word, near
 from handlers.rules.moments import show_duration
 from handlers.rules.run_sheet import ENDED, FREES, state_of_waiting
 from handlers.rules.workflow import UNDER_WAY, require_move
-from handlers.telling import in_thread, tell
+from handlers.telling import in_thread, show_button, tell
 from handlers.tickets import move
 from storage.models.continuity import Drill, DrillStep
+
+_AT_HOME = 5
+"""So many steps of a drill stand at somebody's home; the run-sheet shows them all."""
 
 
 @dataclass(frozen=True)
@@ -180,22 +184,60 @@ def _step_reply(desk: Desk, drill: Drill, step: DrillStep, ready: Sequence[Drill
 def handed_out(desk: Desk, drill: Drill, steps: Iterable[DrillStep]) -> list[Notice]:
     """A word to the owners of steps that can be done now."""
     notices: list[Notice] = []
-    practice = "" if drill.kind == REAL else "Practice. "
     for step in steps:
         people = [person for person in members(desk, step.owners) if person != desk.asker.key]
         notices += tell(
             desk,
             drill,
             people,
-            f"{practice}{step.title}",
+            _title(drill, step),
             tag=f"v{drill.version}/{step.key}",
-            text=f"Your step in {drill.ref}, {drill.title}.",
-            details=facts(
-                ("Step", step.key),
-                ("Should take", show_duration(timedelta(seconds=step.lasts))),
-                ("Must be shown", step.proof),
-            ),
+            text=_whose(drill),
+            details=_details(step),
             buttons=step_buttons(drill, step),
             while_in=UNDER_WAY,
         )
     return notices
+
+
+def _title(drill: Drill, step: DrillStep) -> str:
+    return step.title if drill.kind == REAL else f"Practice. {step.title}"
+
+
+def _whose(drill: Drill) -> str:
+    return f"Your step in {drill.ref}, {drill.title}."
+
+
+def _details(step: DrillStep) -> tuple[Fact, ...]:
+    return facts(
+        ("Step", step.key),
+        ("Should take", show_duration(timedelta(seconds=step.lasts))),
+        ("Must be shown", step.proof),
+    )
+
+
+@tasks(DRILL)
+def at_hand(desk: Desk) -> Sequence[Reply]:
+    """The steps of running drills that the asker can do now; after a few of a drill, how many more."""
+    yours: dict[str, list[Reply]] = {}
+    for drill, step in desk.records.continuity.steps_at_hand():
+        if desk.asker.key in members(desk, step.owners):
+            yours.setdefault(drill.ref, []).append(
+                Reply(
+                    title=_title(drill, step),
+                    text=(_whose(drill),),
+                    tone=Tone.WAITING,
+                    facts=_details(step),
+                    buttons=(*step_buttons(drill, step), show_button(drill.ref)),
+                    subject=drill.ref,
+                )
+            )
+    return [section for ref, found in yours.items() for section in _a_few(ref, found)]
+
+
+def _a_few(ref: str, found: Sequence[Reply]) -> Sequence[Reply]:
+    if len(found) <= _AT_HOME:
+        return found
+    more = counted(len(found) - _AT_HOME, "more step")
+    further = Reply(title=f"{more} of yours can be done in {ref}", buttons=(show_button(ref),), subject=ref)
+    return [*found[:_AT_HOME], further]

@@ -275,6 +275,16 @@ class Continuity:
         )
         return self._session.exec(query.order_by(col(DrillStep.place))).all()
 
+    def steps_at_hand(self) -> Sequence[tuple[Drill, DrillStep]]:
+        """The steps that can be done or are being done now, of every drill that runs, in the order of their plans."""
+        query = (
+            select_models(Drill, DrillStep)
+            .join(DrillStep, col(DrillStep.drill) == col(Drill.number))
+            .where(col(Drill.state) == "running", col(DrillStep.state).in_(("ready", "doing")))
+            .order_by(col(Drill.number), col(DrillStep.place))
+        )
+        return [(drill, step) for drill, step in self._session.exec(query)]
+
     def open_steps(self, number: int) -> int:
         """How many steps are neither done nor skipped nor failed."""
         query = select(func.count()).select_from(DrillStep)

@@ -439,6 +439,52 @@ def test_a_step_out_of_order_is_on_file_with_its_reason_whatever_comes_later(qui
     )
 
 
+def at_home(talk: Talk, who: str) -> dict[str, list[str]]:
+    """The steps that wait for somebody's hands, as their home shows them, with what can be clicked."""
+    home = talk.say(who, "desk home")
+    return {
+        each.title: [button.line for button in each.buttons]
+        for each in home.more
+        if each.subject and each.subject.startswith("DRL-")
+    }
+
+
+def test_the_steps_that_wait_for_somebody_stand_first_at_their_home(quick_talk: Talk) -> None:
+    ref = running(quick_talk)
+    decide = "Practice. Decide that the store is given up"
+    line = f"drill step {ref} decide"
+    assert at_home(quick_talk, "owner") == {
+        decide: [f"{line} done", f"{line} doing", f"{line} failed", f"{line} skipped", ref]
+    }
+    assert quick_talk.say("owner", "desk home").more[0].title == decide
+    assert at_home(quick_talk, "oncall") == at_home(quick_talk, "staff") == {}, (
+        "it is not theirs, whoever leads"
+    )
+    good(quick_talk, "owner", f"{line} doing")
+    assert at_home(quick_talk, "owner")[decide] == [f"{line} done", f"{line} failed", f"{line} skipped", ref]
+    good(quick_talk, "owner", f"{line} done")
+    assert at_home(quick_talk, "owner") == {}
+    assert list(at_home(quick_talk, "oncall")) == ["Practice. Put the spare disks in and make a file system"]
+    fetch = at_home(quick_talk, "backup")["Practice. Fetch the newest backup from the second building"]
+    assert quick_talk.say("backup", fetch[0]).form is not None, "its proof is asked for, as anywhere"
+    good(quick_talk, "oncall", f"drill pause {ref} the fire alarm rings")
+    assert at_home(quick_talk, "oncall") == {}, "nobody works on it"
+    good(quick_talk, "oncall", f"drill resume {ref}")
+    assert at_home(quick_talk, "oncall") != {}
+    good(quick_talk, "oncall", f"drill finish {ref} {QUICK}")
+    assert at_home(quick_talk, "oncall") == {}
+
+
+def test_a_home_shows_a_few_steps_and_says_how_many_more_wait(quick_talk: Talk) -> None:
+    ref = small(quick_talk, *(f"s{n} number-{n} owner:@agent" for n in range(8)))
+    good(quick_talk, "agent", f"continuity approve {ref}")
+    good(quick_talk, "agent", f"drill schedule {ref} tabletop start:“in 1h”")
+    good(quick_talk, "agent", f"drill start DRL-1 {QUICK}")
+    shown = at_home(quick_talk, "agent")
+    assert list(shown)[-1] == "3 more steps of yours can be done in DRL-1"
+    assert len(shown) == 6
+
+
 def test_a_failed_step_holds_up_what_follows_until_it_is_corrected(quick_talk: Talk) -> None:
     ref = running(quick_talk)
     good(quick_talk, "owner", f"drill step {ref} decide failed nobody dares")
