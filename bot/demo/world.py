@@ -19,6 +19,7 @@ from bot.clock import VirtualClock
 from handlers.dispatch import Dispatcher
 from handlers.errors import DeskError
 from handlers.messages import DESK, Command, Place, Reply, Sender, Tone
+from storage.repositories.flow import DueItem
 from storage.unit_of_work import Records
 
 Story = Iterator[datetime]
@@ -126,11 +127,8 @@ class World:
 
     def _ring(self, until: datetime) -> None:
         """Ring what falls due up to an instant, each at its own moment."""
-        while True:
-            with self.dispatcher.database.reading() as session:
-                item = Records(session).dues.first()
-            if item is None or item.at > until:
-                return
+        item = self._next_due()
+        while item is not None and item.at <= until:
             self.clock.set(max(item.at, self.now))
             said = Command(
                 line=item.line,
@@ -142,5 +140,13 @@ class World:
                 self.dispatcher.obey(said)
             except DeskError:
                 self.refused[" ".join(item.line.split()[:2])] += 1
-            with self.dispatcher.database.writing() as session:
-                Records(session).dues.done(item)
+            item = self._next_due(item)
+
+    def _next_due(self, rung: DueItem | None = None) -> DueItem | None:
+        """What falls due next, once what was rung is over."""
+        opened = self.dispatcher.database.writing if rung else self.dispatcher.database.reading
+        with opened() as session:
+            dues = Records(session).dues
+            if rung is not None:
+                dues.done(rung)
+            return dues.first()
