@@ -11,10 +11,8 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bot.pack import Packed, pack
-from bot.standalone.deskbell_verify import is_signed, is_signed_slowly
 from tests.running.test_restoring import Desk
 
 HOSTILE = "=HYPERLINK(\"http://x\") <script>alert(1)</script> 'quoted'"
@@ -111,22 +109,3 @@ def test_the_records_are_a_table_without_formulas(desk: Desk, tmp_path: Path) ->
     assert rows[0]["who"] == "Sam Staff"
     assert HOSTILE in rows[0]["words"]
     assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "-", "@"))]
-
-
-def test_signatures_are_checked_alike_with_and_without_a_library() -> None:
-    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-    public = key.public_key().public_bytes_raw()
-    for number in range(6):
-        message = bytes([number]) * number
-        good = key.sign(message)
-        for signature in (
-            good,
-            good[:31] + bytes([good[31] ^ 1]) + good[32:],
-            good[:-1] + b"\xff",
-            good[:40],
-            bytes(64),
-        ):
-            for said in (message, message + b"."):
-                assert is_signed_slowly(public, signature, said) == is_signed(public, signature, said)
-        assert is_signed_slowly(public, good, message)
-    assert not is_signed_slowly(b"\xff" * 32, good, b"")
