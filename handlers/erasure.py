@@ -1,5 +1,9 @@
 """Erasing what people wrote, wherever it stands; the ledger still verifies, since it holds commitments only.
 
+What is written in the versions of continuity plans stays, whoever typed it: like a policy's files they are the
+organisation's own record, which people work by in an emergency and which drills were measured against. People stand in
+them as owners by key; whom to call is for a new version to say.
+
 The same is done again when an older backup comes back, so nothing here asks whether the person is still known.
 """
 

@@ -46,7 +46,9 @@ class Edit:
     scenario: Annotated[Text | None, Manner.BY_NAME, "What has happened"] = None
     triggers: Annotated[Text | None, Manner.BY_NAME, "When the plan is invoked"] = None
     resources: Annotated[Text | None, Manner.BY_NAME, "What is needed, with commas between"] = None
-    contact: Annotated[str | None, _SHORT, Manner.BY_NAME, "Whom to call: name, how, what for"] = None
+    contact: Annotated[
+        str | None, _SHORT, Manner.BY_NAME, "Whom to call: name, how, what for; a name alone is taken out"
+    ] = None
     owner: Annotated[PersonRef | None, Manner.BY_NAME, "Who signs it"] = None
 
 
@@ -118,7 +120,7 @@ def edit(asked: Edit, desk: Desk) -> Outcome:
         scenario=asked.scenario or says.scenario,
         triggers=asked.triggers or says.triggers,
         resources=_items(asked.resources) or says.resources,
-        contacts=(*says.contacts, *_contact(asked.contact)),
+        contacts=_contacts(says.contacts, asked.contact),
         owner=asked.owner or says.owner,
     )
     return _edited(desk, plan, now, "edited")
@@ -128,12 +130,15 @@ def _items(text: str | None) -> tuple[str, ...]:
     return tuple(each.strip()[:150] for each in (text or "").split(",") if each.strip())
 
 
-def _contact(text: str | None) -> tuple[PlanContact, ...]:
-    if not text:
-        return ()
-    name, _, rest = text.partition(",")
+def _contacts(before: tuple[PlanContact, ...], text: str | None) -> tuple[PlanContact, ...]:
+    """Whom to call from now on: one more, another way to reach somebody, or a name alone that is taken out."""
+    name, _, rest = (text or "").partition(",")
     reach, _, part = rest.partition(",")
-    return (PlanContact(name=name.strip()[:150], reach=reach.strip()[:150] or "—", part=part.strip()[:150]),)
+    said = PlanContact(name=name.strip()[:150], reach=reach.strip()[:150] or "—", part=part.strip()[:150])
+    if not said.name:
+        return before
+    others = tuple(each for each in before if each.name.lower() != said.name.lower())
+    return others if len(others) < len(before) and not rest.strip() else (*others, said)
 
 
 @command("continuity step", params=AddStep, evidences=("SCON SP 2.1",))

@@ -248,6 +248,10 @@ def test_a_plan_is_built_in_chat_step_by_step(quick_talk: Talk) -> None:
     assert rows(section(quick_talk.say("agent", ref), "Whom to call")) == [["the caretaker", "030 1", "keys"]]
     needed = section(quick_talk.say("agent", ref), "What is needed, what is missed first in front")
     assert rows(needed) == [["1", "phones"], ["2", "a hall"]]
+    good(quick_talk, "agent", f"continuity edit {ref} contact:“a locksmith, 030 7”")
+    good(quick_talk, "agent", f"continuity edit {ref} contact:“The caretaker, 030 2”")
+    good(quick_talk, "agent", f"continuity edit {ref} contact:“a locksmith”")
+    assert rows(section(quick_talk.say("agent", ref), "Whom to call")) == [["The caretaker", "030 2", "—"]]
     assert quick_talk.say("oncall", f"continuity edit {ref} triggers:x").tone is Tone.BAD
     good(quick_talk, "agent", f"continuity withdraw {ref} no hall")
     assert quick_talk.say("agent", f"drill schedule {ref} tabletop start:“in 1h”").tone is Tone.WAITING
@@ -792,6 +796,17 @@ def test_erased_words_are_gone_from_the_report(quick_talk: Talk) -> None:
     good(quick_talk, "owner", "privacy erase @backup")
     shown = str(quick_talk.say("owner", ref)) + str(quick_talk.say("owner", f"drill report {ref}"))
     assert "secret" not in shown
+
+
+def test_a_plan_outlives_whoever_typed_it_and_what_they_said_of_it_does_not(quick_talk: Talk) -> None:
+    ref = small(quick_talk, "call ring the caretaker owner:@service-desk")
+    good(quick_talk, "agent", f"continuity approve {ref} because:“my own secret words”")
+    assert "secret" in str(quick_talk.say("owner", ref))
+    good(quick_talk, "owner", "privacy erase @agent")
+    shown = quick_talk.say("owner", ref)
+    assert "secret" not in str(shown)
+    assert rows(section(shown, "1 step"))[0][1] == "ring the caretaker", "the organisation works by it"
+    assert flat(section(shown, "The scenario").text) == "fire"
 
 
 def test_without_rules_the_desk_says_so(quick_talk: Talk) -> None:
