@@ -14,7 +14,7 @@ from handlers.errors import NotFound
 from handlers.messages import Bar, Gantt, Mark
 from handlers.rules.drill_clock import Measured, Span, facts_of, measure
 from handlers.rules.ledger import Record
-from handlers.rules.workflow import ActionState
+from handlers.rules.workflow import UNDER_WAY, ActionState
 from handlers.tickets import number_of
 from storage.models.continuity import ContinuityPlan, Drill, DrillStep
 from storage.unit_of_work import Records
@@ -298,7 +298,10 @@ class _Builder:
         return name if ":" in name else self.directory.name(name)
 
     def _injects(self) -> Iterator[InjectLine]:
+        """What came in between; what is still to come would be no surprise if it stood here."""
         for each in self.records.continuity.injects(self.drill.number):
+            if each.said_at is None and self.drill.state in UNDER_WAY:
+                continue
             yield InjectLine(each.says, tuple(self._owner(name) for name in each.to), each.at, each.said_at)
 
     def _attendance(self) -> Iterator[Attendee]:

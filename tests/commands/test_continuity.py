@@ -489,6 +489,16 @@ def test_a_home_shows_a_few_steps_and_says_how_many_more_wait(quick_talk: Talk) 
     assert len(shown) == 6
 
 
+def test_nobody_reads_in_the_report_what_is_still_to_surprise_them(quick_talk: Talk) -> None:
+    ref = running(quick_talk)
+    porter, journalist = "The porter does not answer", "A journalist asks"
+    quick_talk.wait(minutes=21)
+    under_way = str(quick_talk.say("backup", f"drill report {ref}"))
+    assert (porter in under_way, journalist in under_way) == (True, False)
+    good(quick_talk, "oncall", f"drill finish {ref} {QUICK}")
+    assert journalist in str(quick_talk.say("backup", f"drill report {ref}"))
+
+
 def test_a_failed_step_holds_up_what_follows_until_it_is_corrected(quick_talk: Talk) -> None:
     ref = running(quick_talk)
     good(quick_talk, "owner", f"drill step {ref} decide failed nobody dares")
