@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from bot.erasures import FILE, Erasure, ErasuresUnreadable, erase_again, read
 from bot.wiring import House
+from handlers.rules.checkpoint import Signer
 from storage import archive, migrations
 from storage.database import Database
 from storage.repositories.flow import HELD
@@ -24,7 +25,7 @@ from storage.repositories.ledger import Ledger
 from storage.unit_of_work import Records
 
 _ABOUT = "deskbell.json"
-_KEYS = ("ledger.key", "ledger.pub", "secret.key")
+_KEYS = ("ledger.key", "ledger.pub", "ledger.next", "secret.key")
 
 
 class NotPossible(Exception):
@@ -136,12 +137,20 @@ def _require_empty(house: House, packed: ZipFile) -> None:
     _whom_to_erase(house)
     key, signed = house.settings.home / _KEYS[0], house.settings.home / "checkpoints"
     inside = f"home/{_KEYS[0]}"
-    ours = key.exists() and inside in packed.namelist() and key.read_bytes() == packed.read(inside)
+    ours = key.exists() and inside in packed.namelist() and _is_of_this_ledger(house, packed.read(inside))
     if not ours and any(signed.glob("*")):
         raise NotPossible(
             f"{house.settings.home} holds the key and the checkpoints of another ledger. "
             "Point DESKBELL_HOME at a new folder."
         )
+
+
+def _is_of_this_ledger(house: House, key: bytes) -> bool:
+    """Whether a signing key is the one in this home, or one that was changed for it."""
+    home = house.settings.home
+    here = [path.read_text(encoding="utf-8").strip() for path in (home / "checkpoints").glob("*.pub")]
+    now = Signer.parse((home / _KEYS[0]).read_text(encoding="utf-8").strip())
+    return Signer.parse(key.decode().strip()).verifier.line() in [*here, now.verifier.line()]
 
 
 def _require_whole(connection: Connection) -> None:
@@ -157,6 +166,7 @@ def _put_keys(packed: ZipFile, house: House) -> None:
     What lies here may be newer than the backup: the last checkpoint that was signed is never forgotten.
     """
     home = house.settings.home
+    signed = any((home / "checkpoints").glob("*"))
     for name in packed.namelist():
         relative = Path(name)
         if relative.parts[:1] != ("home",) or ".." in relative.parts or len(relative.parts) > 3:
@@ -165,7 +175,7 @@ def _put_keys(packed: ZipFile, house: House) -> None:
         if path == house.erasures.path:
             house.erasures.add(read(packed.read(name)))
             continue
-        if path.parent != home and path.exists():
+        if (signed or path.parent != home) and path.exists():
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)

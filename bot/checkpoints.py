@@ -4,6 +4,10 @@ Under the desk's home lie the signing key (`ledger.key`), its public half (`ledg
 auditors), and `checkpoints/`: `latest`, and one file for each size that was signed. `latest` is
 written first and counts: nothing is shown to anyone before it is safely on the disk, so that after a
 crash at any step the next checkpoint still follows every earlier one, as C2SP tlog-checkpoint asks.
+
+A key is changed through the ledger: a record names the next key, `ledger.next` until then, with the old key's
+signature for it, and whoever signs behind that record signs with the new one. The old public half stays beside
+the checkpoints that it opens.
 """
 
 from __future__ import annotations
@@ -20,11 +24,12 @@ from sqlalchemy.orm import Session
 
 from bot.files import write_safely as _write
 from handlers.rules.checkpoint import Checkpoint, NotSigned, Signer, Verifier, is_origin
-from handlers.rules.ledger import Head, audit, record_bytes
+from handlers.rules.ledger import Entry, Head, audit, record_bytes
 from handlers.rules.merkle import EMPTY_ROOT, Frontier
 from storage.repositories.ledger import Ledger
 
 FORMAT = "deskbell-evidence/1"
+KEY_CHANGED = "ledger.key_changed"
 EVERY = timedelta(seconds=60)
 """A new record waits no longer for its checkpoint."""
 MANY = 256
@@ -53,7 +58,9 @@ class Notary:
     def __init__(self, home: Path, origin: str) -> None:
         if not is_origin(origin):
             raise ValueError(f"{origin!r} cannot name a ledger: use a name like desk.example.org/ledger")
+        self._origin = origin
         self._key = home / "ledger.key"
+        self._next = home / "ledger.next"
         self._folder = home / "checkpoints"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._signer = _load_key(self._key, origin)
@@ -64,6 +71,68 @@ class Notary:
     def verifier(self) -> Verifier:
         """The public half of the key."""
         return self._signer.verifier
+
+    def change_key(self, session: Session, now: datetime, policy: str) -> Verifier:
+        """Record who signs from the next checkpoint on, and give the public half of that key.
+
+        Needs a writing transaction of its own; once it is committed, `make` goes on with the new key.
+        """
+        ledger = Ledger(session)
+        ledger.hold()
+        self._go_on_with_the_next(ledger)
+        made = Signer(self._origin, Ed25519PrivateKey.generate().private_bytes_raw())
+        # On the disk before the record that names it; without the record it is never used.
+        _write(self._next, made.line() + "\n", mode=0o600)
+        successor = made.verifier
+        ledger.append(
+            [
+                Entry(
+                    at=now,
+                    actor="operator",
+                    surface="desk",
+                    action=KEY_CHANGED,
+                    subject="ledger",
+                    before={"key": self.verifier.line()},
+                    after={"key": successor.line(), "signed": self._signer.endorse(successor)},
+                    practices=("CM SP 3.1",),
+                    policy=policy,
+                )
+            ]
+        )
+        return successor
+
+    def _go_on_with_the_next(self, ledger: Ledger) -> None:
+        """Take the next key once the ledger tells of it, whoever of the signers comes first; safe to cut short."""
+        if self._next.exists():
+            successor = Signer.parse(self._next.read_text(encoding="utf-8").strip()).verifier.line()
+            told = ledger.of_action(KEY_CHANGED)
+            if any((change.after or {}).get("key") == successor for change in told):
+                old = _load_key(self._key, self._origin).verifier
+                _write(self._folder / f"{old.key_id.hex()}.pub", old.line() + "\n")
+                self._next.replace(self._key)
+                _write(self._key.with_suffix(".pub"), successor + "\n")
+        self._signer = _load_key(self._key, self._origin)
+
+    def _former(self) -> Iterator[Verifier]:
+        """The public halves of keys that were changed for another."""
+        for path in sorted(self._folder.glob("*.pub")):
+            yield Verifier.parse(path.read_text(encoding="utf-8").strip())
+
+    def open(self, note: str) -> Checkpoint:
+        """Read a checkpoint that one of this ledger's keys has signed; raises NotSigned for anything else."""
+        for former in self._former():
+            with suppress(NotSigned):
+                return former.open(note)
+        return self.verifier.open(note)
+
+    def _first_key(self, ledger: Ledger) -> str:
+        """The key from which each has signed for the next, up to the present one."""
+        line, known = self.verifier.line(), {former.line() for former in self._former()}
+        for change in reversed(ledger.of_action(KEY_CHANGED)):
+            before = str((change.before or {}).get("key"))
+            if (change.after or {}).get("key") == line and before in known:
+                line = before
+        return line
 
     @property
     def size(self) -> int:
@@ -96,6 +165,7 @@ class Notary:
         ledger = Ledger(session)
         try:
             head = ledger.head(lock=True)
+            self._go_on_with_the_next(ledger)
             note, last, edge = self._last(ledger)
         except ValueError as unreadable:
             raise self._rewritten(
@@ -125,7 +195,7 @@ class Notary:
     def anchors(self) -> Iterator[tuple[int, bytes]]:
         """The same as sizes and roots, for `Ledger.verify`; raises NotSigned for a file that is not ours."""
         for _, note in self.notes():
-            checkpoint = self.verifier.open(note)
+            checkpoint = self.open(note)
             yield checkpoint.size, checkpoint.root
 
     def export(self, session: Session, out: TextIO) -> int:
@@ -136,7 +206,7 @@ class Notary:
         """
         ledger = Ledger(session)
         covered = self._on_disk()[1].size
-        out.write(_line({"format": FORMAT, "key": self.verifier.line(), "origin": self._signer.name}))
+        out.write(_line({"format": FORMAT, "key": self._first_key(ledger), "origin": self._signer.name}))
         notes, words = self.notes(), ledger.words(upto=covered)
         ahead, word = next(notes, None), next(words, None)
         count = 0
@@ -160,7 +230,7 @@ class Notary:
         latest = self._folder / "latest"
         try:
             note = latest.read_text(encoding="utf-8")
-            return note, self.verifier.open(note)
+            return note, self.open(note)
         except FileNotFoundError:
             return "", Checkpoint(self._signer.name, 0, EMPTY_ROOT)
         except (NotSigned, UnicodeDecodeError) as wrong:
@@ -175,7 +245,7 @@ class Notary:
         kept = ledger.last_checkpoint()
         if kept is not None:
             try:
-                copy = self.verifier.open(kept[0])
+                copy = self.open(kept[0])
             except NotSigned:
                 return note, last, None  # of a key that was moved away
             # After a restore of both, the folder may be the older one.
@@ -222,6 +292,6 @@ def _load_key(path: Path, origin: str) -> Signer:
             "back, or move the key and the checkpoints to a safe place to begin with a new key."
         )
     public = path.with_suffix(".pub")
-    if not public.exists():
+    if not public.exists() or public.read_text(encoding="utf-8").strip() != signer.verifier.line():
         _write(public, signer.verifier.line() + "\n")
     return signer

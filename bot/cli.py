@@ -35,8 +35,10 @@ outbox = typer.Typer(help="Messages on their way out, and those that never arriv
 evidence = typer.Typer(help="The ledger: check it, export it, sign it.", no_args_is_help=True)
 manifest = typer.Typer(help="What a chat platform needs to know about the desk's app.", no_args_is_help=True)
 alerts = typer.Typer(help="Systems that send alerts.", no_args_is_help=True)
+keys = typer.Typer(help="The keys that the desk made itself: change them.", no_args_is_help=True)
 gate = typer.Typer(help="What asks before a pipeline changes a service.", no_args_is_help=True)
 app.add_typer(outbox, name="outbox")
+app.add_typer(keys, name="keys")
 app.add_typer(gate, name="gate")
 app.add_typer(alerts, name="alerts")
 app.add_typer(evidence, name="evidence")
@@ -377,6 +379,45 @@ def evidence_checkpoint() -> None:
     """Sign a checkpoint of the ledger now, and print it."""
     with _house() as house:
         typer.echo(house.sign(only_if_due=False) or "Nothing is new since the last checkpoint.")
+
+
+@keys.command("rotate")
+def keys_rotate(
+    which: Annotated[list[str] | None, typer.Argument(help="ledger, secret; both, when left out")] = None,
+) -> None:
+    """Go on with a new signing key and a new secret, while the desk runs. What the old ones made still holds."""
+    from bot.tokens import change_secret
+
+    wanted = which or ["ledger", "secret"]
+    if unknown := [each for each in wanted if each not in ("ledger", "secret")]:
+        _fail(f"There is no key called {unknown[0]!r}; there are ledger and secret.")
+    with _house() as house:
+        if "secret" in wanted and house.settings.secret is not None:
+            _fail(
+                "The secret is the setting DESKBELL_SECRET: change it there, which voids every token made from it."
+            )
+        if "ledger" in wanted:
+            _tell(
+                f"The ledger is signed with a new key; give it to those who check exports: {house.change_key()}"
+            )
+            _tell("The key before it has signed for it, so an export is checked with either of them.")
+        if "secret" in wanted:
+            change_secret(house.settings.home)
+            _tell(
+                "New tokens are made from a new secret. Those before open until you run `deskbell keys forget`."
+            )
+
+
+@keys.command("forget")
+def keys_forget() -> None:
+    """Void every token that an earlier secret made: feeds, alert sources and gates need their new ones."""
+    from bot.tokens import forget_secrets
+
+    with _house() as house:
+        if house.settings.secret is not None:
+            _fail("The secret is the setting DESKBELL_SECRET; there is no earlier one to forget.")
+        gone = forget_secrets(house.settings.home)
+        _tell(f"{gone} earlier secrets are forgotten." if gone else "There is no earlier secret.")
 
 
 @manifest.command("slack")

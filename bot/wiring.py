@@ -108,10 +108,7 @@ class House:
     @cached_property
     def notary(self) -> Notary:
         """Who signs the ledger's checkpoints; the ledger keeps the name that it had when the first was signed."""
-        origin = self.fact(_ORIGIN)
-        if origin is None:
-            origin = f"{urlsplit(self.settings.url).netloc}/ledger"
-            self.remember(_ORIGIN, origin)
+        origin = self.fact(_ORIGIN) or self.settle(_ORIGIN, f"{urlsplit(self.settings.url).netloc}/ledger")
         return Notary(self.settings.home, str(origin))
 
     @cached_property
@@ -134,6 +131,15 @@ class House:
             ledger.hold()
             self.erasures.note(ledger)
             return notary.make(session, self.clock.now())
+
+    def change_key(self) -> str:
+        """Go on with a new signing key, which the old one and the ledger vouch for; returns its public half."""
+        self.sign(only_if_due=False)
+        notary = self.notary
+        with self.database.writing() as session:
+            successor = notary.change_key(session, self.clock.now(), self.policy().version)
+        self.sign(only_if_due=False)
+        return successor.line()
 
     def fold(self) -> None:
         """Bring the tallies of evidence up to the end of the ledger, some records in each transaction."""
@@ -331,6 +337,11 @@ class House:
         """A fact about this copy of the store."""
         with self.database.reading() as session:
             return Records(session).facts.get(name)
+
+    def settle(self, name: str, value: object) -> object:
+        """Set a fact that nobody has set before, and give what it is: that of whoever came first."""
+        with self.database.writing() as session:
+            return Records(session).facts.settle(name, value)
 
     def remember(self, name: str, value: object) -> None:
         """Set a fact about this copy of the store."""

@@ -81,6 +81,10 @@ class Verifier:
             raise NotSigned(f"this note is not signed by {self.name}")
         return _parse(text, self.name)
 
+    def endorsed(self, successor: Verifier, signature: str) -> bool:
+        """Whether this key has signed that another one follows it."""
+        return self._signed(_succession(self.name, successor), signature)
+
     def _signed(self, text: str, signatures: str) -> bool:
         for line in signatures.split("\n"):
             dash, _, rest = line.partition(" ")
@@ -126,11 +130,23 @@ class Signer:
     def sign(self, checkpoint: Checkpoint) -> str:
         """The checkpoint as a signed note."""
         text = checkpoint.text()
+        return f"{text}\n{self._signature(text)}\n"
+
+    def endorse(self, successor: Verifier) -> str:
+        """A signature, one line of a note, for the key that follows this one."""
+        return self._signature(_succession(self.name, successor))
+
+    def _signature(self, text: str) -> str:
         signature = b64encode(self.verifier.key_id + self._key().sign(text.encode())).decode()
-        return f"{text}\n— {self.name} {signature}\n"
+        return f"— {self.name} {signature}"
 
     def _key(self) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(self.seed)
+
+
+def _succession(name: str, successor: Verifier) -> str:
+    """What an old key signs for a new one; its second line keeps it from being read as a checkpoint."""
+    return f"{name}\nnext key\n{successor.line()}\n"
 
 
 def is_origin(name: str) -> bool:

@@ -68,6 +68,11 @@ _HANGS_AT = Prepared(
 _PLACES = [each.name for each in _post.c]
 _fact = Installation.metadata.tables["installation"]
 _FACT = Prepared(select(_fact.c.value).where(_fact.c.name == bindparam("wanted")))
+_SETTLE = Prepared(
+    text("INSERT INTO installation (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING").bindparams(
+        bindparam("value", type_=_fact.c.value.type)
+    )
+)
 # In order, or PostgreSQL reads all that is open: in a plan for any instant it takes a third of it to lie before.
 _UNTRIED = Prepared(
     select(_due.c.id)
@@ -340,6 +345,11 @@ class Facts:
     def get(self, name: str) -> Any | None:
         """A fact, or None."""
         return _FACT.value(self._session, wanted=name)
+
+    def settle(self, name: str, value: Any) -> Any:
+        """Set a fact unless somebody has, and give what it is; of several at once the first decides."""
+        _SETTLE.run(self._session, name=name, value=value)
+        return self.get(name)
 
     def put(self, name: str, value: Any) -> None:
         """Set a fact."""

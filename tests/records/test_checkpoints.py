@@ -9,12 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
 from bot.checkpoints import CheckpointRefused, LedgerBehind, LedgerRewritten, Notary
+from bot.standalone import deskbell_verify
 from handlers.rules.checkpoint import Checkpoint, NotAKey, NotSigned, Signer, Verifier
 from handlers.rules.merkle import EMPTY_ROOT
 from storage.database import Database
@@ -365,3 +367,93 @@ def test_two_signers_at_once_sign_one_history(store, tmp_path):
     assert latest.size == 24
     with store.reading() as session:
         assert Ledger(session).verify(notary.anchors()).good
+
+
+# Another key
+
+
+def change(notary, store):
+    with store.writing() as session:
+        return notary.change_key(session, NOON, "5f2c")
+
+
+def export_of(notary, store, path):
+    with store.reading() as session, path.open("w", encoding="utf-8") as out:
+        notary.export(session, out)
+    return path
+
+
+def test_a_chain_of_keys_is_unbroken_for_an_outsider_who_knows_any_of_them(store, tmp_path, capsys):
+    notary = Notary(tmp_path, ORIGIN)
+    lines, kept = [notary.verifier.line()], []
+    for first in range(0, 30, 10):
+        fill(store, 10, first=first)
+        make(notary, store)
+        kept.append((tmp_path / "checkpoints" / "latest").read_text())
+        if first < 20:
+            successor = change(notary, store)
+            make(notary, store)
+            kept.append((tmp_path / "checkpoints" / "latest").read_text())
+            assert notary.verifier == successor
+            lines.append(successor.line())
+    assert len({*lines}) == 3
+    path = export_of(notary, store, tmp_path / "export")
+    for line in lines:
+        assert deskbell_verify.main([str(path), "--key", line]) == 0, capsys.readouterr().out
+    for note in kept:
+        (tmp_path / "earlier").write_text(note)
+        assert deskbell_verify.main([str(path), "--checkpoint", str(tmp_path / "earlier")]) == 0
+    assert deskbell_verify.main([str(path), "--key", SIGNER.verifier.line()]) == 1
+    with store.reading() as session:
+        assert Ledger(session).verify(notary.anchors()).good
+    assert [size for size, _ in Notary(tmp_path, ORIGIN).notes()] == [10, 11, 21, 22, 32]
+
+
+@pytest.mark.parametrize("forged", ["unsigned", "another's signature", "a signature for another key"])
+def test_a_key_for_which_the_one_before_has_not_signed_is_not_followed(sqlite, tmp_path, capsys, forged):
+    """Who may write to the store, or who made the export, cannot bring in a key of their own."""
+    notary = Notary(tmp_path, ORIGIN)
+    fill(sqlite, 3)
+    make(notary, sqlite)
+    genuine = change(notary, sqlite)
+    with sqlite.reading() as session:
+        (record,) = Ledger(session).of_action("ledger.key_changed")
+    told = SimpleNamespace(before=dict(record.before or {}), after=dict(record.after or {}))
+    mine = Signer(ORIGIN, bytes(32))
+    signed = {
+        "unsigned": "",
+        "another's signature": mine.endorse(mine.verifier),
+        "a signature for another key": told.after["signed"],
+    }[forged]
+    assert Verifier.parse(told.before["key"]).endorsed(genuine, told.after["signed"])
+    assert not Verifier.parse(told.before["key"]).endorsed(mine.verifier, signed)
+    ledger = deskbell_verify.Ledger(deskbell_verify.Key(told.before["key"]), None)
+    ledger.follow({"key": mine.verifier.line(), "signed": signed})
+    assert ledger.key.line == told.before["key"]
+    ledger.follow(told.after)
+    assert ledger.key.line == genuine.line()
+
+
+def test_a_signer_that_runs_meanwhile_signs_with_the_next_key_too(sqlite, tmp_path):
+    running, operator = Notary(tmp_path, ORIGIN), Notary(tmp_path, ORIGIN)
+    fill(sqlite, 3)
+    make(running, sqlite)
+    successor = change(operator, sqlite)
+    assert successor.open(make(running, sqlite)).size == 4
+    assert make(operator, sqlite) is None
+    assert running.verifier == operator.verifier == successor
+    assert not (tmp_path / "ledger.next").exists()
+    assert Verifier.parse((tmp_path / "ledger.pub").read_text().strip()) == successor
+    assert stat.S_IMODE((tmp_path / "ledger.key").stat().st_mode) == 0o600
+
+
+def test_a_next_key_without_its_record_is_never_used(sqlite, tmp_path):
+    notary = Notary(tmp_path, ORIGIN)
+    fill(sqlite, 3)
+    with sqlite.writing() as session:
+        notary.change_key(session, NOON, "5f2c")
+        session.rollback()
+    before = notary.verifier
+    assert before.open(make(notary, sqlite)).size == 3
+    successor = change(notary, sqlite)
+    assert successor.open(make(notary, sqlite)).size == 4

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from bot.tokens import Tokens, open_tokens
+from bot.tokens import Tokens, change_secret, forget_secrets, open_tokens
 
 SECRET = "a made-up secret of forty characters ..."
 TOKENS = Tokens(SECRET.encode())
@@ -59,3 +59,19 @@ def test_a_damaged_secret_is_not_taken_for_one(tmp_path: Path):
     (tmp_path / "secret.key").write_text("")
     with pytest.raises(ValueError, match="32 bytes"):
         open_tokens(tmp_path, None)
+
+
+def test_a_new_secret_makes_new_tokens_and_those_before_open_until_they_are_forgotten(tmp_path):
+    running = open_tokens(tmp_path, None)
+    first = running.of("feed/person/oncall")
+    assert change_secret(tmp_path) == 1
+    second = open_tokens(tmp_path, None).of("feed/person/oncall")
+    assert second != first
+    assert running.of("feed/person/oncall") == second  # in a process that runs meanwhile
+    assert running.fits("feed/person/oncall", first)
+    assert running.fits("feed/person/oncall", second)
+    assert forget_secrets(tmp_path) == 1
+    assert not running.fits("feed/person/oncall", first)
+    assert running.fits("feed/person/oncall", second)
+    assert stat.S_IMODE((tmp_path / "secret.key").stat().st_mode) == 0o600
+    assert forget_secrets(tmp_path) == 0
