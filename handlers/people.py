@@ -16,7 +16,7 @@ from handlers.declare import Change, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, WrongState
 from handlers.messages import Button, Card, Moment, Reply, Tone, facts
-from handlers.parsing import PersonRef, Word
+from handlers.parsing import AnyRef, PersonRef, Word
 from storage.models.changes import Change as ServiceChange
 from storage.models.incidents import Incident
 from storage.models.people import LinkCode
@@ -48,7 +48,9 @@ class Link:
 
 @dataclass(frozen=True)
 class WebLink:
-    """For example: desk web"""
+    """For example: desk web PLN-1"""
+
+    about: Annotated[AnyRef | None, "What to open there; the overview, when left out"] = None
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,12 @@ def web(asked: WebLink, desk: Desk) -> Reply:
     until = desk.now + _LINK_LIVES
     # The link is not kept anywhere: it says itself for whom it is and until when, under the desk's own seal.
     sender = desk.command.sender.model_dump(mode="json", exclude_defaults=True)
-    body = {"sender": sender, "until": until.isoformat(), "once": secrets.token_urlsafe(16)}
+    body = {
+        "sender": sender,
+        "until": until.isoformat(),
+        "once": secrets.token_urlsafe(16),
+        "to": asked.about,
+    }
     named = urlsafe_b64encode(json.dumps(body, separators=(",", ":")).encode()).decode().rstrip("=")
     address = desk.feed(f"enter/{named}")
     if address is None:
@@ -162,7 +169,7 @@ def web(asked: WebLink, desk: Desk) -> Reply:
             title="There are no pages here", text=("They need the desk's own web server.",), tone=Tone.WAITING
         )
     return Reply(
-        title="Your link to the pages",
+        title=f"Your link to {asked.about or 'the pages'}",
         text=(
             address,
             "\nIt works once, until ",

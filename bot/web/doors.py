@@ -59,11 +59,12 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Link:
-    """What a sign-in link says: for which account, until when."""
+    """What a sign-in link says: for which account, until when, and which ticket it leads to."""
 
     digest: str
     sender: Sender
     until: datetime
+    to: str | None
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ class Doors:
                 _digest(named),
                 Sender.model_validate(said["sender"]),
                 datetime.fromisoformat(said["until"]),
+                said.get("to"),
             )
         except (binascii.Error, ValueError, KeyError, ValidationError):
             raise self._refused("unreadable", 404, "This is no link of this desk.") from None

@@ -291,8 +291,11 @@ class Pages:
         return self._door("Sign in", then, link=link)
 
     def _entered(self, request: Request) -> Response:
-        response = RedirectResponse("/desk", 303, headers=dict(doors.HEADERS))
-        self._doors.sign_in(request, request.path_params["link"], response)
+        link = request.path_params["link"]
+        to = self._doors.read_link(link).to
+        page = self._links.to_reference(to) if to else None
+        response = RedirectResponse(page or "/desk", 303, headers=dict(doors.HEADERS))
+        self._doors.sign_in(request, link, response)
         return response
 
     async def _leave(self, request: Request) -> Response:

@@ -71,7 +71,8 @@ class Links:
         about = reference(rest.strip())
         if about and declared.name in _PLACES:
             return _PLACES[declared.name] + about
-        if about and declared.shows and (page := self.to_reference(about)):
+        # On the pages, a link to the page of a ticket is that page.
+        if about and (declared.shows or declared.name == "desk web") and (page := self.to_reference(about)):
             return page
         return f"/desk/say?{urlencode({'line': line}, quote_via=quote)}"
 

@@ -131,7 +131,15 @@ def show_plan(asked: ShowPlan, desk: Desk) -> Reply:
         text=() if sheet.is_newest else (f"This is version {sheet.edition.number}; {sheet.state}.",),
         tone=Tone.GOOD if sheet.is_signed else Tone.WAITING,
         facts=sheet_facts(desk, sheet),
-        buttons=(*(_buttons(plan) if sheet.is_newest else [show_button(plan.ref)]), *_others(sheet)),
+        buttons=(
+            *(_buttons(plan) if sheet.is_newest else [show_button(plan.ref)]),
+            *(
+                [Button(label="As a page, to print", line=f"desk web {plan.ref}")]
+                if desk.feed("enter/")
+                else []
+            ),
+            *_others(sheet),
+        ),
         subject=plan.ref,
         version=plan.version,
         as_of=desk.now,

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
+from urllib.parse import urlsplit
 
 import httpx
 import pypdfium2
@@ -239,6 +240,20 @@ async def test_a_plan_is_a_page_and_a_pdf(after_drill: Talk) -> None:
         assert "PLN-1: planned, from the start on. 7 steps in 4 lanes." in page
         assert ">1h45m<" in page, "the time line counts from the start"
         assert '<a href="/desk/plans/PLN-1">PLN-1</a>' in (await web.get("/desk/plans")).text
+        assert (
+            '<a href="/desk/plans/PLN-1">As a page, to print</a>'
+            in (await web.get("/desk/tickets/PLN-1")).text
+        )
+
+
+async def test_a_link_from_a_plan_in_chat_leads_to_its_page(after_drill: Talk) -> None:
+    async with client(after_drill) as web:
+        shown = after_drill.say("oncall", "continuity plan PLN-1", key="shown")
+        button = next(each for each in shown.buttons if each.label == "As a page, to print")
+        address = flat(after_drill.say("oncall", button.line, key="clicked").text).split()[0]
+        entered_at = await web.post(urlsplit(address).path)
+        assert (entered_at.status_code, entered_at.headers["location"]) == (303, "/desk/plans/PLN-1")
+        assert "The mail store is lost" in (await web.get(entered_at.headers["location"])).text
 
 
 async def test_what_a_drill_brings_in_between_is_told_to_those_alone_who_lead_it(after_drill: Talk) -> None:
