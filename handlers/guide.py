@@ -108,7 +108,7 @@ def _explain(one: Declared) -> Reply:
 
 @command("desk home", params=Home)
 def home(asked: Home, desk: Desk) -> Reply:
-    """See what is yours to do now, what is open of yours, what you promised, what waits, and who is on call."""
+    """See what is yours to do now, what is open, what you promised, what waits for you, who is on call."""
     records = desk.records.requests
     mine, total = records.listed(
         states=(*UNFINISHED, RequestState.FULFILLED), requester=desk.asker.key, at_most=_SHOWN
