@@ -113,8 +113,9 @@ def review_by(desk: Desk, signed: ContinuityPlan | ImpactAnalysis) -> dict[str, 
 
 
 def over(desk: Desk, day: date) -> str:
-    """The moment at which a day is over at the organisation's place: what is due on it must have happened before."""
-    return instant_at(day + timedelta(days=1), time(), desk.policy.organisation.zone).isoformat()
+    """The last second of a day at the organisation's place: what is due on it is in time until then."""
+    end = instant_at(day + timedelta(days=1), time(), desk.policy.organisation.zone)
+    return (end - timedelta(seconds=1)).isoformat()
 
 
 # Who may ------------------------------------------------------------------------------------------
