@@ -420,7 +420,9 @@ def _gantt(gantt: Gantt) -> Spec:
         "height": tall,
         "yOffset": {"expr": "-bandwidth('y') * 0.25"},
     }
-    upper = {"type": "bar", **({"color": SERIES[0]} if gantt.from_start else outlined)}
+    # Where nothing is beside it, what is planned is filled; the edges keep steps apart that follow each other at once.
+    alone_there = {"color": SERIES[0], "fillOpacity": 0.4, "stroke": SERIES[0], "strokeWidth": 1.5}
+    upper = {"type": "bar", **(alone_there if gantt.from_start else outlined)}
     lower = {"type": "bar", "height": tall, "yOffset": {"expr": "bandwidth('y') * 0.25"}, "minBandSize": 2}
     layers.append({"data": {"values": planned}, "mark": upper, "encoding": spanned})
     layers.append({"data": {"values": actual}, "mark": lower, "encoding": {**spanned, "color": colour}})
