@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Annotated
 
 from config.policy import PlanContact
+from handlers.continuity.owed import SOON
 from handlers.continuity.plan_sheet import PlanSheet, sheet_of, state_words
 from handlers.continuity.shared import PLAN, PlanRef, find_plan, said, service_name, today_of
 from handlers.declare import Standing, command, subject, suggestions
@@ -45,6 +46,12 @@ def sign_button(plan: ContinuityPlan) -> Button:
     return Button(label="Sign", line=f"continuity approve {plan.ref}", style=Style.PRIMARY)
 
 
+def is_to_review(desk: Desk, plan: ContinuityPlan) -> bool:
+    """Whether a signed plan is to be looked at again by now or soon: its owner may then say that it still holds."""
+    by = date.fromisoformat(plan.review_on) if plan.review_on else None
+    return plan.state == PlanState.SIGNED and by is not None and by <= today_of(desk) + SOON
+
+
 def card(desk: Desk, plan: ContinuityPlan) -> Reply:
     """A plan at a glance."""
     says = said(desk, plan)
@@ -67,7 +74,7 @@ def card(desk: Desk, plan: ContinuityPlan) -> Reply:
             ("Needs", ", ".join(says.resources)),
             ("Call", "; ".join(_reach(each) for each in says.contacts)),
         ),
-        buttons=tuple(_buttons(plan)),
+        buttons=tuple(_buttons(desk, plan)),
         subject=plan.ref,
         version=plan.version,
         as_of=desk.now,
@@ -87,11 +94,13 @@ def _reach(contact: PlanContact) -> str:
     return f"{contact.name} ({contact.reach}{f', {contact.part}' if contact.part else ''})"
 
 
-def _buttons(plan: ContinuityPlan) -> Iterator[Button]:
+def _buttons(desk: Desk, plan: ContinuityPlan) -> Iterator[Button]:
     if plan.state == PlanState.WITHDRAWN:
         return
     if plan.state == PlanState.DRAFT:
         yield sign_button(plan)
+    if is_to_review(desk, plan):
+        yield sign_button(plan).model_copy(update={"label": "It still holds"})
     yield Button(label="Schedule a drill", line=f"drill schedule {plan.ref}")
     yield Button(label="Invoke", line=f"continuity invoke {plan.ref}", style=Style.DANGER)
     if not plan.in_file:
@@ -132,7 +141,7 @@ def show_plan(asked: ShowPlan, desk: Desk) -> Reply:
         tone=Tone.GOOD if sheet.is_signed else Tone.WAITING,
         facts=sheet_facts(desk, sheet),
         buttons=(
-            *(_buttons(plan) if sheet.is_newest else [show_button(plan.ref)]),
+            *(_buttons(desk, plan) if sheet.is_newest else [show_button(plan.ref)]),
             *(
                 [Button(label="As a page, to print", line=f"desk web {plan.ref}")]
                 if desk.feed("enter/")

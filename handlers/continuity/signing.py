@@ -11,7 +11,7 @@ from handlers.continuity.editions import is_on_file, published, told_of
 from handlers.continuity.impact import broken_by, broken_words, open_analyses
 from handlers.continuity.impact import card as analysis_card
 from handlers.continuity.owed import next_drill
-from handlers.continuity.plans import answer
+from handlers.continuity.plans import answer, is_to_review
 from handlers.continuity.shared import (
     PLAN,
     clocks_to_read,
@@ -51,7 +51,7 @@ class Approve:
     evidences=("SCON SP 1.1", "SCON SP 2.1", "RSKM SP 3.1", "SCON SP 3.3"),
 )
 def approve(asked: Approve, desk: Desk) -> Outcome:
-    """Sign a plan that you own, or the impact analysis of a service that you own."""
+    """Sign a plan that you own, anew or again, or the impact analysis of a service that you own."""
     rules_of(desk)
     if asked.what.startswith(f"{PLAN}-"):
         return _sign_plan(desk, find_plan(desk, asked.what, for_change=True), asked.because)
@@ -65,7 +65,8 @@ def _sign_plan(desk: Desk, plan: ContinuityPlan, because: str | None) -> Outcome
         raise NotAllowed(
             f"You cannot sign {plan.ref}.", f"{desk.directory.name(plan.owner)}, who owns it, can."
         )
-    require_move(plan.ref, plan.state, "sign")
+    if not is_to_review(desk, plan):
+        require_move(plan.ref, plan.state, "sign")
     says = said(desk, plan)
     if not says.steps:
         raise WrongState(
@@ -77,7 +78,7 @@ def _sign_plan(desk: Desk, plan: ContinuityPlan, because: str | None) -> Outcome
         )
     records = [] if is_on_file(desk, plan) else published(plan, says)
     before = {"state": plan.state, "signed": plan.signed}
-    learned = _drilled_since(desk, plan)
+    learned = plan.content != plan.signed and _drilled_since(desk, plan)
     plan.state, plan.signed = str(PlanState.SIGNED), plan.content
     plan.signed_by, plan.signed_at, plan.review_on = desk.asker.key, desk.now, review_day(desk)
     plan.version += 1

@@ -203,6 +203,20 @@ def test_another_text_in_the_file_is_another_version_to_be_signed(quick_talk: Ta
     ]  # fmt: skip
 
 
+def test_a_plan_that_still_holds_is_signed_again_when_it_is_to_be_looked_at(quick_talk: Talk) -> None:
+    quick_talk.tend()
+    good(quick_talk, "owner", "continuity approve PLN-1")
+    assert quick_talk.say("owner", "continuity approve PLN-1").title == "You cannot sign PLN-1: it is signed."
+    later(quick_talk, days=355)
+    shown = quick_talk.say("owner", "PLN-1")
+    assert shown.buttons[0].label == "It still holds"
+    assert quick_talk.say("manager", shown.buttons[0].line).tone is Tone.BAD
+    said = good(quick_talk, "owner", shown.buttons[0].line)
+    assert facts(said)["Review by"] == "2028-11-12"
+    assert quick_talk.actions("PLN-1").count("continuity_plan.approved") == 2
+    assert "continuity_plan.revised" not in quick_talk.actions("PLN-1")
+
+
 def test_every_version_says_what_was_written_then_and_who_signed_it(quick_talk: Talk) -> None:
     quick_talk.tend()
     good(quick_talk, "owner", "continuity approve PLN-1")
