@@ -92,7 +92,13 @@ class House:
     def dispatcher(self) -> Dispatcher:
         """What carries out commands."""
         return Dispatcher(
-            registry.load(), self.policy, self.database, self.clock.now, self.platforms, feed=self.feed
+            registry.load(),
+            self.policy,
+            self.database,
+            self.clock.now,
+            self.platforms,
+            feed=self.feed,
+            rate=self.settings.command_rate,
         )
 
     @cached_property

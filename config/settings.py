@@ -197,6 +197,11 @@ class Settings(BaseSettings):
         description="The chat in the browser, where anyone can be any person: `on`, `off`, or `auto`,"
         " which is on while no chat platform is connected.",
     )
+    command_rate: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        60,
+        validation_alias="DESKBELL_COMMAND_RATE",
+        description="How many commands that change something one person may give in a minute, wherever they talk.",
+    )
     rest_rate: Annotated[int, Field(ge=1, le=100_000)] = Field(
         600,
         validation_alias="DESKBELL_REST_RATE",

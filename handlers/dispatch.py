@@ -6,10 +6,11 @@ follow-ups and the sender's key exist together, or none of them does. A repeated
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import uuid4
 
@@ -22,8 +23,17 @@ from handlers.access import Person, require_role
 from handlers.declare import Commands, Declared, Outcome, Standing, distribute, form_for, understand
 from handlers.desk import Desk
 from handlers.directory import Directory
-from handlers.errors import DeskError, HouseFault, InTheWay, NeedsForm, NotAllowed, TooLarge, WrongState
-from handlers.messages import DESK, Button, Command, Form, Option, Place, Reply, Sender, Tone
+from handlers.errors import (
+    DeskError,
+    HouseFault,
+    InTheWay,
+    NeedsForm,
+    NotAllowed,
+    TooLarge,
+    TooOften,
+    WrongState,
+)
+from handlers.messages import DESK, Button, Command, Form, Option, Place, Reply, Sender, Tone, counted
 from handlers.outgoing import Postbox, tell_programs
 from handlers.parsing import LINE_AT_MOST, reference, storable
 from handlers.rules.ledger import Entry
@@ -34,6 +44,7 @@ _log = structlog.get_logger()
 _FOLLOW_UPS_AT_MOST = 20
 _TRIES = 4
 _ANSWERS_AT_MOST = 64_000
+_MINUTE = timedelta(minutes=1)
 
 T = TypeVar("T")
 
@@ -43,7 +54,10 @@ class _Stranger(NotAllowed):
 
 
 class Dispatcher:
-    """Carries out commands. `platforms` are the connected ones, best first; `now` reads the clock."""
+    """Carries out commands. `platforms` are the connected ones, best first; `now` reads the clock.
+
+    `rate` is how many commands that change something one person may give there in any minute; None sets no limit.
+    """
 
     def __init__(
         self,
@@ -54,6 +68,7 @@ class Dispatcher:
         platforms: Sequence[str],
         new_reference: Callable[[], str] = lambda: uuid4().hex[:12],
         feed: Callable[[str], str | None] = lambda _name: None,
+        rate: int | None = None,
     ) -> None:
         self.commands = commands
         self.policy = policy
@@ -64,6 +79,7 @@ class Dispatcher:
         """Called, in the committing thread, when a command has changed something: there may be work."""
         self._new_reference = new_reference
         self._feed = feed
+        self._rate = rate
 
     def run(self, command: Command) -> Reply:
         """Carry out one command and say what came of it.
@@ -138,9 +154,25 @@ class Dispatcher:
             if first is not None:
                 return Reply.model_validate(first)
             desk = self._desk(command, records, log_reference, strangers=declared.strangers)
+            # Programs, alerts and the desk itself speak from elsewhere.
+            person = desk.asker.key if command.sender.platform in self.platforms else ""
+            if person and self._rate is not None:
+                self._require_calm(records, person, self._rate, desk.now)
             reply = self._perform(declared, rest, command, desk)
-            records.inbox.record(command.key, desk.now, reply.model_dump(mode="json", exclude_defaults=True))
+            answer = reply.model_dump(mode="json", exclude_defaults=True)
+            records.inbox.record(command.key, desk.now, answer, person)
             return reply
+
+    @staticmethod
+    def _require_calm(records: Records, person: str, rate: int, now: datetime) -> None:
+        """Raise TooOften for one command more than a person may give in a minute, whichever process took the others."""
+        first = records.inbox.nth_last(person, rate, since=now - _MINUTE)
+        if first is not None:
+            wait = max(1, math.ceil((min(first, now) + _MINUTE - now).total_seconds()))
+            raise TooOften(
+                f"That was more than {counted(rate, 'command')} within a minute, and nothing was changed.",
+                f"Try again in {counted(wait, 'second')}.",
+            )
 
     def _perform(self, declared: Declared, rest: str, command: Command, desk: Desk) -> Reply:
         """Run one command and its follow-ups, and write all they decided."""

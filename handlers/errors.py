@@ -9,6 +9,7 @@ DeskError                     expected; a calm answer, and nothing was changed
 ├── WrongState                the ticket has moved on; shows how it stands
 ├── InTheWay                  other things stand in the way: a reply that lists them, and what may be done
 ├── TooLarge                  over a stated limit
+├── TooOften                  more in a minute than a person may say; says when to try again
 └── Unavailable               the store cannot commit; try again
 
 HouseFault                    our own mistake, found at start or in a test: never shown as it is
@@ -72,6 +73,10 @@ class InTheWay(DeskError):
     def __init__(self, reply: object, what: str) -> None:
         super().__init__(what)
         self.reply = reply
+
+
+class TooOften(DeskError):
+    """More commands in a minute than one person may give; says when the next one will be taken."""
 
 
 class TooLarge(DeskError):

@@ -12,13 +12,15 @@ from storage.columns import Instant, Json
 
 
 class InboxRow(SQLModel, table=True):
-    """A command that was carried out, by the sender's own key, with the answer it got."""
+    """A command that was carried out, by the sender's own key, with the answer it got; `person` is who gave it."""
 
     __tablename__ = "inbox"
+    __table_args__ = (Index("ix_inbox_person", "person", "at"),)
 
     key: str = Field(primary_key=True, max_length=200)
     at: datetime = Field(sa_type=Instant, index=True)
     answer: Any = Field(sa_type=Json)
+    person: str = Field(default="", max_length=60, sa_column_kwargs={"server_default": ""})
 
 
 def _while_open(name: str, *columns: str) -> Index:

@@ -24,6 +24,13 @@ HELD = "held"
 _inbox = InboxRow.metadata.tables["inbox"]
 _ANSWER = Prepared(select(_inbox.c.answer).where(_inbox.c.key == bindparam("wanted")))
 _RECORD = Prepared(insert(_inbox))
+_EARLIER = Prepared(
+    select(_inbox.c.at)
+    .where(_inbox.c.person == bindparam("by"), _inbox.c.at > bindparam("since", type_=_inbox.c.at.type))
+    .order_by(_inbox.c.at.desc())
+    .limit(1)
+    .offset(bindparam("many"))
+)
 # A new fence: whoever carries out the earlier moment now must not finish this one with it.
 _SET_DUE = Prepared(
     text(
@@ -159,9 +166,14 @@ class Inbox:
         """The answer that was given to this key, or None when it is new."""
         return _ANSWER.value(self._session, wanted=key)
 
-    def record(self, key: str, at: datetime, answer: Any) -> None:
+    def record(self, key: str, at: datetime, answer: Any, person: str = "") -> None:
         """Keep the answer. Raises IntegrityError when another transaction answered the same key first."""
-        _RECORD.run(self._session, key=key, at=at, answer=answer)
+        _RECORD.run(self._session, key=key, at=at, answer=answer, person=person)
+
+    def nth_last(self, person: str, number: int, since: datetime) -> datetime | None:
+        """When somebody's command was carried out behind which so many are, itself among them; None if before."""
+        found: datetime | None = _EARLIER.value(self._session, by=person, since=since, many=number - 1)
+        return found
 
     def forget(self, before: datetime) -> int:
         """Drop keys so old that no platform repeats them; returns how many."""

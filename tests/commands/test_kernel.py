@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -21,6 +21,7 @@ from bot.clock import VirtualClock
 from config.policy import Account
 from handlers import registry
 from handlers.declare import Commands, Declared, distribute, understand
+from handlers.dispatch import Dispatcher
 from handlers.errors import DeskError, UnknownCommand
 from handlers.messages import Command, Place, Reply, Sender, Tone, flat
 from handlers.parsing import LINE_AT_MOST, Reading
@@ -643,3 +644,77 @@ def test_a_command_from_an_unknown_console_person_names_those_who_are(quick_talk
         )
     )
     assert refused.title == "Example Organisation has nobody called “mallory”."
+
+
+# How often ------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def limited(talk: Talk, rate: int) -> Iterator[Talk]:
+    """A second process of the same desk, and both with a limit for each person."""
+    before = talk.dispatcher
+    made = [
+        Dispatcher(
+            registry.load(), lambda: talk.policy, talk.database, talk.clock.now, ["console"], rate=rate
+        )
+        for _ in range(2)
+    ]
+    other = Talk(talk.database, talk.policy, talk.clock)
+    talk.dispatcher, other.dispatcher = made
+    try:
+        yield other
+    finally:
+        talk.dispatcher = before
+
+
+def test_one_command_more_than_the_limit_of_a_minute_is_refused_calmly_and_changes_nothing(
+    talk: Talk,
+) -> None:
+    talk.say("staff", "request new question one?")
+    talk.clock.move(timedelta(minutes=2))
+    with limited(talk, rate=4) as other:
+        for number in range(4):  # whichever process takes them
+            said = (talk, other)[number % 2].say(
+                "staff", f"request comment REQ-1 {number}", key=f"said/{number}"
+            )
+            assert said.tone is not Tone.BAD, said
+            talk.clock.move(timedelta(seconds=10))
+        before = everything(talk.database)
+        refused = other.say("staff", "request comment REQ-1 more", key="more")
+        assert refused.title == "That was more than 4 commands within a minute, and nothing was changed."
+        assert refused.text == ("Try again in 20 seconds.",)
+        assert everything(talk.database) == before
+        again = talk.say("staff", "request comment REQ-1 0", key="said/0")
+        assert again.tone is not Tone.BAD, "what is repeated gets its first answer"
+        assert talk.say("staff", "request list").tone is not Tone.BAD, "what changes nothing is not counted"
+        assert talk.say("agent", "request take REQ-1").tone is not Tone.BAD, "nor what others say"
+        assert talk.say("desk", "request comment REQ-1 more", key="desk").title != refused.title
+        talk.clock.move(timedelta(seconds=19.9))
+        assert talk.say("staff", "request comment REQ-1 more", key="more").text == ("Try again in 1 second.",)
+        talk.clock.move(timedelta(seconds=0.1))
+        assert other.say("staff", "request comment REQ-1 more", key="more").tone is not Tone.BAD
+
+
+def test_programs_are_outside_of_the_limit_of_people(quick_talk: Talk) -> None:
+    quick_talk.say("staff", "request new question one?")
+    with limited(quick_talk, rate=1):
+        for number in range(3):
+            command = quick_talk.command("staff", f"request comment REQ-1 {number}")
+            command = command.model_copy(update={"sender": Sender(platform="api", user="staff")})
+            assert quick_talk.dispatcher.obey(command).tone is not Tone.BAD
+
+
+def test_the_limit_is_looked_up_in_an_index(quick_talk: Talk) -> None:
+    asked: list[str] = []
+
+    def seen(_connection: Any, _cursor: Any, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    event.listen(quick_talk.database.engine, "before_cursor_execute", seen)
+    with limited(quick_talk, rate=1):
+        quick_talk.say("staff", "request new question one?")
+    event.remove(quick_talk.database.engine, "before_cursor_execute", seen)
+    (mine,) = [each for each in asked if "inbox.person" in each and each.startswith("SELECT")]
+    with quick_talk.database.engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {mine}", ("P-1", 0, 1, 3)[: mine.count("?")])
+        assert "USING COVERING INDEX ix_inbox_person (person=? AND at>?)" in str(plan.all())
