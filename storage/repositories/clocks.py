@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, literal, or_, select, text
+from sqlalchemy.orm import class_mapper
 from sqlmodel import Session, col
 from sqlmodel import select as select_models
 
@@ -18,6 +19,7 @@ from storage.statements import Prepared
 _clock = ClockRow.metadata.tables["clock"]
 _tally = TallyRow.metadata.tables["clock_tally"]
 _NAMES = tuple(each.name for each in _clock.c)
+_new = class_mapper(ClockRow).class_manager.new_instance
 _KEYS = tuple(each.name for each in _tally.c if each.name != "number")
 # Asked by nearly every command on a ticket.
 _OF = Prepared(select(_clock).where(_clock.c.subject == bindparam("wanted")).order_by(_clock.c.promise))
@@ -67,7 +69,7 @@ class Clocks:
         """The clocks of a ticket; a change to one counts once it is `put`."""
         if subject not in self._of:
             found = _OF.rows(self._session, wanted=subject)
-            self._remember(subject, [ClockRow(**dict(zip(_NAMES, row, strict=True))) for row in found])
+            self._remember(subject, [_as_kept(row) for row in found])
         return self._of[subject]
 
     def _remember(self, subject: str, rows: Sequence[ClockRow]) -> None:
@@ -221,6 +223,13 @@ class Clocks:
     def save(self) -> None:
         """Write what was changed on exclusions that were read."""
         self._session.flush()
+
+
+def _as_kept(values: Sequence[Any]) -> ClockRow:
+    """A clock as the mapper makes one that it has loaded; the constructor would ask about each value."""
+    row: ClockRow = _new()
+    row.__dict__.update(zip(_NAMES, values, strict=True))
+    return row
 
 
 def _days(since: str, until: str) -> ColumnElement[bool]:
