@@ -34,8 +34,9 @@ models: .venv/dev.stamp ## 2,000 made-up nights and votes on each store, beside 
 	@ESCALATION_EXAMPLES=2000 VOTES_EXAMPLES=2000 $(BIN)/pytest $(TESTS) tests/flow/test_escalation_model.py tests/flow/test_votes_model.py
 
 survive: .venv/dev.stamp ## kill, freeze and starve the desk at full size, and count what was lost
-	@SURVIVE=full DESKBELL_TAMPERINGS=2000 RULES_EFFORT=20 $(BIN)/pytest tests/survival tests/records/test_forgery.py \
-		tests/rules/test_business_time.py tests/rules/test_sla_clock.py
+	@SURVIVE=full DESKBELL_TAMPERINGS=2000 DESKBELL_MUTATIONS=5000 RULES_EFFORT=20 $(BIN)/pytest tests/survival \
+		tests/records/test_forgery.py tests/rules/test_business_time.py tests/rules/test_sla_clock.py \
+		tests/adapters/slack/test_gate.py tests/web/test_refusals.py
 
 bench: .venv/dev.stamp ## measure, and compare with other libraries
 	@$(BIN)/python -m tests.bench

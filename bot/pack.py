@@ -15,11 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from bot.spreadsheets import cell
 from config.vocabulary import process_areas
 from handlers.messages import DESK
 from handlers.rules.coverage import CoverageReport, FileState, Found, coverage_report
@@ -38,7 +39,6 @@ _TEMPLATES = Environment(
 )
 _BEGINNING = date(2000, 1, 1)
 _COLUMNS = ("no", "at", "who", "where", "action", "about", "became", "practices", "words")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
 
 @dataclass(frozen=True)
@@ -107,16 +107,11 @@ def _write_records(source: Path, target: Path, names: Mapping[str, str]) -> None
                 ", ".join(json.loads(record["practices"])),
                 words,
             )
-            writer.writerow([_cell(value) for value in row])
+            writer.writerow([cell(value) for value in row])
 
 
 def _instant(microseconds: int) -> str:
     return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _cell(value: Any) -> Any:
-    """A value that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.lstrip().startswith(_FORMULA) else value
 
 
 def _report(house: House) -> CoverageReport:

@@ -37,6 +37,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bot.spreadsheets import cell
 from bot.web.pace import MINUTE, Pace
 from handlers import exporting
 from handlers.declare import Commands, Declared
@@ -62,7 +63,6 @@ PREFIX = "/api/v1"
 MOST = 1000
 """How many members of a collection one answer may hold."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 _STATUS: Sequence[tuple[type[DeskError], int]] = (
     (NotFound, 404),
     (UnknownCommand, 404),
@@ -396,9 +396,7 @@ def as_csv(members: Sequence[Mapping[str, Any]]) -> str:
 def _cell(value: Any) -> Any:
     if isinstance(value, list | dict):
         value = json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and value.lstrip().startswith(_FORMULA):
-        return f"'{value}"
-    return value
+    return cell(value)
 
 
 def _cursor(name: str, member: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 from typing import Any
 
 import httpx
@@ -19,6 +20,9 @@ from bot.web.bodies import BODY_BYTES, MEMBERS, NESTING
 from storage.unit_of_work import Records
 from tests.web.conftest import SOURCES, Monitored
 from tests.web.senders import alert, alertmanager, pagerduty
+
+MUTATIONS = int(os.environ.get("DESKBELL_MUTATIONS", "80"))
+"""How many hostile requests of each kind; `make survive` asks for thousands."""
 
 # Who is it? ----------------------------------------------------------------------------------------------
 
@@ -487,7 +491,7 @@ async def test_a_payload_with_anything_anywhere_is_taken_in_or_refused(
     await answered(quick, source, json.dumps(payload).encode())
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=MUTATIONS, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     source=st.sampled_from(sorted({each.key for each in SOURCES} - {"rare", "pager"})),
     body=st.binary(max_size=300) | JSON.map(lambda each: json.dumps(each).encode()),
@@ -496,7 +500,7 @@ async def test_any_bytes_at_all_are_taken_in_or_refused(quick: Monitored, source
     await answered(quick, source, body)
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=MUTATIONS, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     path=st.sampled_from(
         ["/alerts/alertmanager", "/alerts/grafana", "/alerts/generic/scripts", "/v2/enqueue"]

@@ -1,6 +1,7 @@
 """Before anything is parsed: whatever a stranger sends is refused calmly, and what Slack signed is taken."""
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.harness.slack import SECRET, TEAM
 
 FORM = "application/x-www-form-urlencoded"
 NOW = int(MONDAY.timestamp())
+MUTATIONS = int(os.environ.get("DESKBELL_MUTATIONS", "0"))
 GOOD = "v0=" + "a" * 64
 
 
@@ -55,7 +57,7 @@ async def test_a_request_that_slack_did_not_sign_is_refused(desk: OnSlack, heade
 
 
 @given(stamp=st.text(max_size=20), signature=st.text(max_size=80), body=st.binary(max_size=80))
-@settings(max_examples=2000)
+@settings(max_examples=max(2000, MUTATIONS))
 def test_no_header_makes_the_gate_stumble(stamp: str, signature: str, body: bytes):
     with pytest.raises(gate.Refused) as refused:
         gate.verify(SECRET, [stamp], [signature], body, MONDAY)
@@ -234,7 +236,7 @@ PAYLOADS = st.fixed_dictionaries(
 
 
 @given(PAYLOADS)
-@settings(max_examples=500)
+@settings(max_examples=max(500, MUTATIONS))
 def test_any_json_is_a_payload_or_refused(thing: Any):
     try:
         found = gate.parse(json.dumps(thing).encode())
