@@ -192,6 +192,7 @@ COURSES: Mapping[str, Course] = {
             Series(
                 Promise.REVIEW,
                 moment="review_by",
+                begins=frozenset({"approved"}),
                 kept=frozenset({"approved"}),
                 dropped=frozenset({"withdrawn"}),
                 why="signed anew",
@@ -212,6 +213,7 @@ COURSES: Mapping[str, Course] = {
             Series(
                 Promise.DRILL,
                 moment="drill_by",
+                begins=frozenset({"drilled"}),
                 kept=frozenset({"drilled"}),
                 dropped=frozenset({"replaced"}),
                 why="the service was drilled",
@@ -433,7 +435,7 @@ class _Reader:
                 self._stop(series.promise, record, series.why)
             if verb in series.dropped:
                 self._cancel(series.promise, record, verb)
-            if was.get(series.moment) == now.get(series.moment):
+            if was.get(series.moment) == now.get(series.moment) and verb not in series.begins:
                 continue
             if now.get(series.moment) is None:
                 self._cancel(series.promise, record, verb.replace("_", " "))

@@ -185,6 +185,16 @@ def test_every_course_names_who_owes_and_where():
             assert course.who_owes(promise)
 
 
+def test_what_is_signed_twice_in_a_day_is_promised_anew_for_the_same_day():
+    signed = {"state": "signed", "review_by": at(600).isoformat()}
+    story = [(0, "continuity_plan.approved", signed), (30, "continuity_plan.approved", signed)]
+    found = clocks(told(*story), 60)
+    assert [(name, str(each.reading.state)) for name, each in found.items()] == [
+        ("review 1", "met"),
+        ("review", "running"),
+    ]
+
+
 # Changes, whose records name the moments themselves ------------------------------------------------
 
 ASKED = (0, "change.submitted", {"decide_by": at(60).isoformat(), "review_by": None})
