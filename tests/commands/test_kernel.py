@@ -607,6 +607,50 @@ def test_a_fault_at_any_statement_leaves_state_and_evidence_together(talk: Talk)
     ]
 
 
+MORE_STEPS = (
+    ("staff", "request new question “How do I print?”"),
+    ("agent", "request take REQ-1"),
+    ("staff", "request comment REQ-1 on both sides"),
+    ("staff", "incident declare the printers print blank pages service:help impact:low urgency:low"),
+    ("agent", "incident ack INC-1"),
+    ("agent", "incident update INC-1 we look at the drum"),
+    ("agent", "incident resolve INC-1 the tray on the left works"),
+    ("agent", "problem open Printers print blank pages service:help incidents:INC-1"),
+    ("agent", "problem known-error PRB-1 the printer prints blank pages workaround:“Take the left tray”"),
+    ("agent", "problem link PRB-1 REQ-1"),
+    ("agent", "problem workaround PRB-1 use the tray on the left"),
+    ("oncall", 'change propose a larger store service:mail start:"wed 11:00" end:1h plan:p test:t backout:b'),
+    ("oncall", "change cancel CHG-1 not needed"),
+    ("agent", "incident reopen INC-1 it does it again"),
+    ("agent", "incident workaround INC-1 use the tray on the left"),
+)
+
+
+def test_a_fault_at_some_statements_of_every_other_kind_leaves_state_and_evidence_together(
+    quick_talk: Talk,
+) -> None:
+    """The same for the costliest of the others, at the commit and at statements ever further apart."""
+    for step, (person, line) in enumerate(MORE_STEPS):
+        key = f"step/{step}"
+        before = everything(quick_talk.database)
+        for statement in (each * each for each in count(0)):
+            with cut_at(quick_talk.database, statement) as fired:
+                said = quick_talk.say(person, line, key=key)
+                cut = fired()
+            if not cut:
+                break
+            assert said.title == "Something went wrong on our side, and nothing was changed.", (
+                line,
+                statement,
+            )
+            assert everything(quick_talk.database) == before, (line, statement)
+        assert said.tone is not Tone.BAD, (line, said)
+        assert said.form is None, (line, said)
+        after = everything(quick_talk.database)
+        assert len(after["evidence"]) > len(before["evidence"]), (line, said)
+        assert len(after["inbox"]) == len(before["inbox"]) + 1, line
+
+
 def test_an_error_of_the_store_holds_no_words_of_people(talk: Talk) -> None:
     with pytest.raises(IntegrityError) as failed, talk.database.writing() as session:
         session.execute(text("INSERT INTO draft (key, text) VALUES ('k', :words)"), {"words": "my own words"})
