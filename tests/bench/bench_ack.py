@@ -190,6 +190,19 @@ def said(
     return once
 
 
+def said_again(send: Callable[[bytes], Awaitable[int]]) -> Callable[[], Coroutine[Any, Any, float]]:
+    """How long the first answer takes when Slack repeats what was carried out."""
+
+    async def once() -> float:
+        content = body("bench", "note hello")
+        assert await send(content) == 200
+        began = perf_counter()
+        assert await send(content) == 200
+        return perf_counter() - began
+
+    return once
+
+
 def shown(spent: list[float]) -> str:
     """Median and 99th percentile, in milliseconds."""
     return f"p50 {p(spent, 50):7.2f} ms   p99 {p(spent, 99):7.2f} ms"
@@ -210,9 +223,10 @@ async def bench_boundary(rounds: int) -> None:
             # Distinct askers of this one would only measure how people are met.
             "request new": said(send, "request", "new question question:Why? anyway:yes"),
         }
+        again = {"bench note, said again": said_again(send)}
         with durable_commit() as commit:
             floor = {"bare Bolt": bare_bolt(), "one durable commit": commit}
-            every = {**floor, **commands}
+            every = {**floor, **commands, **again}
             spent: dict[str, list[float]] = {name: [] for name in every}
             for turn in range(-20, rounds):
                 for name, once in every.items():
@@ -220,6 +234,8 @@ async def bench_boundary(rounds: int) -> None:
                     if turn >= 0:
                         spent[name].append(took)
     both = sum(p(spent[name], 50) for name in floor)
+    for name in again:
+        print(f"{name:24} {shown(spent[name])}   (bar 50 ms)")
     for name in floor:
         print(f"{name:24} {shown(spent[name])}")
     for name in commands:
