@@ -23,6 +23,7 @@ from config.loading import PolicyErrors, load
 from config.settings import SettingsErrors, read_settings
 from handlers.rules.rotation import first_gap
 from storage.database import StoreUnavailable
+from storage.repositories.flow import EXAMPLE
 
 app = typer.Typer(
     name="deskbell",
@@ -113,7 +114,7 @@ def _run(*, web: bool, work: bool, migrate_first: bool = False) -> None:
     with _house(migrated=not migrate_first) as house:
         if migrate_first:
             house.migrate()
-        if house.fact("example-history"):
+        if house.fact(EXAMPLE):
             _err.print("This store holds example history: nothing of it ever happened.", style="yellow")
 
         def ready(port: int) -> None:

@@ -25,6 +25,7 @@ from config.vocabulary import process_areas
 from handlers.messages import DESK
 from handlers.rules.coverage import CoverageReport, FileState, Found, coverage_report
 from storage.repositories.coverage import OnFile
+from storage.repositories.flow import EXAMPLE
 from storage.unit_of_work import Records
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _index(
     house: House, report: CoverageReport, count: int, key: str, last: str, digests: Mapping[str, str]
 ) -> str:
     with house.database.reading() as session:
-        example = Records(session).facts.get("example-history") is not None
+        example = Records(session).facts.get(EXAMPLE) is not None
     return _TEMPLATES.get_template("pack.html").render(
         organisation=house.policy().organisation.name,
         made=f"{report.now:%Y-%m-%d %H:%M} UTC",

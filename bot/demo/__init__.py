@@ -1,5 +1,5 @@
 """A year of example history, played through the real dispatcher, for looking at the desk before anybody has used it."""
 
-from bot.demo.year import EXAMPLE, NotEmpty, Played, play
+from bot.demo.year import NotEmpty, Played, play
 
-__all__ = ["EXAMPLE", "NotEmpty", "Played", "play"]
+__all__ = ["NotEmpty", "Played", "play"]

@@ -18,10 +18,8 @@ from handlers.rules.ledger import Entry
 from storage import archive
 from storage.database import Database
 from storage.repositories.coverage import AT_ONCE
+from storage.repositories.flow import EXAMPLE
 from storage.unit_of_work import Records
-
-EXAMPLE = "example-history"
-"""The fact that marks a store whose history never happened: the seed, how many tickets, from when to when."""
 
 YEAR = timedelta(days=365)
 _REASON = "example history: nothing of it was sent"

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
 from uuid import uuid4
@@ -45,6 +46,8 @@ from handlers.errors import (
 from handlers.messages import Button, Reply, Tone
 from handlers.parsing import LINE_AT_MOST, quoted, reference
 from storage.database import StoreUnavailable
+from storage.repositories.flow import EXAMPLE
+from storage.unit_of_work import Records
 
 _log = structlog.get_logger()
 
@@ -406,10 +409,17 @@ class Pages:
             here=here,
             shown=showing.Shown(self._links, zone, now),
             now=now,
+            example=self._is_example,
             zone_name=f"{zone.rpartition('/')[2].replace('_', ' ')} ({now.astimezone(ZoneInfo(zone)):%Z})",
             **more,
         )
         return Response(html, status, dict(doors.HEADERS), media_type="text/html")
+
+    @cached_property
+    def _is_example(self) -> bool:
+        """Whether nothing here ever happened, which is settled before anybody looks."""
+        with self._dispatcher.database.reading() as session:
+            return Records(session).facts.get(EXAMPLE) is not None
 
     def _offered(self, reader: Person) -> Iterator[tuple[str, str]]:
         for page in self._pages:

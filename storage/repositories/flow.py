@@ -21,6 +21,9 @@ _due = DueRow.metadata.tables["due"]
 HELD = "held"
 """The fact by which nothing leaves and nothing is rung: this copy was restored and not yet released."""
 
+EXAMPLE = "example-history"
+"""The fact that marks a store whose history never happened: the seed, how many tickets, from when to when."""
+
 _inbox = InboxRow.metadata.tables["inbox"]
 _ANSWER = Prepared(select(_inbox.c.answer).where(_inbox.c.key == bindparam("wanted")))
 _RECORD = Prepared(insert(_inbox))

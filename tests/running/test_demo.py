@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.demo import EXAMPLE, NotEmpty, Played, play
+from bot.demo import NotEmpty, Played, play
 from bot.demo.stories import MIX
 from config.loading import load
 from storage import migrations
 from storage.database import Database
+from storage.repositories.flow import EXAMPLE
 from storage.unit_of_work import Records
 from tests.harness.house import POLICIES
 

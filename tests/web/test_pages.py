@@ -23,6 +23,7 @@ from bot.web.pages import PAGES
 from bot.web.special import facts_of, length
 from handlers.continuity.report import DrillReport, report_of
 from handlers.messages import Chart, flat
+from storage.repositories.flow import EXAMPLE
 from storage.unit_of_work import Records
 from tests.harness.drawings import HOSTILE, TREND, charts, gantt, minutes
 from tests.harness.house import Talk
@@ -49,6 +50,17 @@ async def staff(quick_talk: Talk) -> AsyncIterator[httpx.AsyncClient]:
 async def manager(quick_talk: Talk) -> AsyncIterator[httpx.AsyncClient]:
     async with entered(quick_talk, "manager") as web:
         yield web
+
+
+async def test_example_history_is_marked_on_every_page(quick_talk: Talk) -> None:
+    said = "nothing of it ever happened"
+    async with entered(quick_talk, "manager") as web:
+        assert said not in (await web.get("/desk")).text
+    with quick_talk.database.writing() as session:
+        Records(session).facts.put(EXAMPLE, {"seed": 1})
+    async with entered(quick_talk, "manager") as web:
+        for path in EVERY:
+            assert said in (await web.get(path)).text
 
 
 @pytest.mark.parametrize("path", EVERY)
