@@ -17,7 +17,7 @@ from bot.wiring import House, build
 from config.settings import Settings
 from storage.database import Database
 from tests.harness.house import MONDAY
-from tests.running.program import Program
+from tests.running.program import Program, wait_until
 
 
 @pytest.fixture
@@ -87,7 +87,9 @@ def test_a_copy_carries_every_key_and_an_older_one_brings_no_old_key_back(
 def test_the_operator_changes_both_while_the_desk_runs_and_hears_no_secret(tmp_path: Path) -> None:
     program = Program(tmp_path, DESKBELL_LOG_LEVEL="debug")
     with program.serving() as desk:
-        before = {name: (program.home / name).read_text() for name in ("ledger.key", "secret.key")}
+        keys = [program.home / name for name in ("ledger.key", "secret.key")]
+        wait_until(lambda: all(key.exists() for key in keys), lambda: desk.said)  # made when first needed
+        before = {key.name: key.read_text() for key in keys}
         told = program.run("keys", "rotate")
         assert told.returncode == 0, told.stderr
         after = {name: (program.home / name).read_text() for name in before}
