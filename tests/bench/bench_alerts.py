@@ -196,7 +196,7 @@ async def served(url: str) -> AsyncIterator[Bench]:
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     server = uvicorn.Server(
-        uvicorn.Config(Starlette(routes=intake.routes()), log_level="warning", timeout_keep_alive=60)
+        uvicorn.Config(Starlette(routes=intake.routes()), log_level="warning", timeout_keep_alive=600)
     )
     stop = asyncio.Event()
     tasks = [

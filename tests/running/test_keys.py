@@ -105,7 +105,7 @@ def test_the_operator_changes_both_while_the_desk_runs_and_hears_no_secret(tmp_p
     everything_said = told.stdout + told.stderr + forgotten.stdout + forgotten.stderr + desk.said
     for name, content in (*before.items(), *after.items()):
         for secret in content.split():
-            told_apart = secret.split("+", 4)[-1]  # `PRIVATE+KEY+name+hash+key`, in which the key may hold a + too
+            told_apart = secret.split("+", 4)[-1]  # of PRIVATE+KEY+name+hash+key, which may hold a + itself
             assert len(told_apart) > 20
             assert told_apart not in everything_said, name
     assert "ledger.key_changed" in target.read_text()
