@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import Literal
 
 import pytest
 
@@ -242,9 +243,9 @@ def test_too_many_objections_reject_it_and_an_edit_asks_again(talk: Talk) -> Non
 
 @pytest.mark.parametrize(("default", "becomes"), [("reject", "rejected"), ("approve", "approved")])
 def test_what_is_not_decided_in_time_is_decided_by_the_stated_default(
-    talk: Talk, default: str, becomes: str
+    talk: Talk, default: Literal["reject", "approve"], becomes: str
 ) -> None:
-    stage = ChangeStage(of=("role:approver",), within=4 * 3600, on_deadline=default)  # type: ignore[arg-type]
+    stage = ChangeStage(of=("role:approver",), within=4 * 3600, on_deadline=default)
     with_stages(talk, Level.LOW, stage)
     ref = submitted(talk)
     talk.wait(hours=2)

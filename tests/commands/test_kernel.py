@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -572,22 +572,29 @@ STEPS = (
 )
 
 
+def cut_again_and_again(
+    talk: Talk, person: str, line: str, key: str, statements: Iterable[int]
+) -> tuple[Reply, int]:
+    """Say something, cut at each of these statements and leaving nothing behind, until it ends before the next one.
+
+    Returns what was answered when it was whole, and the statement that it did not reach.
+    """
+    before = everything(talk.database)
+    for statement in statements:
+        with cut_at(talk.database, statement) as fired:
+            said = talk.say(person, line, key=key)
+            if not fired():
+                return said, statement
+        assert said.title == "Something went wrong on our side, and nothing was changed.", (line, statement)
+        assert everything(talk.database) == before, (line, statement)
+    raise AssertionError(f"{line} never ends")
+
+
 def test_a_fault_at_any_statement_leaves_state_and_evidence_together(talk: Talk) -> None:
     """State, evidence, messages, moments and the key: all there after a command, and none after a fault in it."""
     for step, (person, line) in enumerate(STEPS):
-        key = f"step/{step}"
         before = everything(talk.database)
-        for statement in count(0):
-            with cut_at(talk.database, statement) as fired:
-                said = talk.say(person, line, key=key)
-                cut = fired()
-            if not cut:
-                break
-            assert said.title == "Something went wrong on our side, and nothing was changed.", (
-                line,
-                statement,
-            )
-            assert everything(talk.database) == before, (line, statement)
+        _, statement = cut_again_and_again(talk, person, line, f"step/{step}", count(0))
         assert statement > 10, "a command that changes something takes more statements than this"
         after = everything(talk.database)
         changed = {name for name in after if after[name] != before[name]}
@@ -631,19 +638,9 @@ def test_a_fault_at_some_statements_of_every_other_kind_leaves_state_and_evidenc
 ) -> None:
     """The same for the costliest of the others, at the commit and at statements ever further apart."""
     for step, (person, line) in enumerate(MORE_STEPS):
-        key = f"step/{step}"
         before = everything(quick_talk.database)
-        for statement in (each * each for each in count(0)):
-            with cut_at(quick_talk.database, statement) as fired:
-                said = quick_talk.say(person, line, key=key)
-                cut = fired()
-            if not cut:
-                break
-            assert said.title == "Something went wrong on our side, and nothing was changed.", (
-                line,
-                statement,
-            )
-            assert everything(quick_talk.database) == before, (line, statement)
+        squares = (each * each for each in count(0))
+        said, _ = cut_again_and_again(quick_talk, person, line, f"step/{step}", squares)
         assert said.tone is not Tone.BAD, (line, said)
         assert said.form is None, (line, said)
         after = everything(quick_talk.database)

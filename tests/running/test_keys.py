@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pytest
 
@@ -27,8 +28,11 @@ def house_at(database: Database) -> Iterator[Callable[[Path], House]]:
 
     def make(home: Path) -> House:
         home.mkdir(exist_ok=True)
-        given = {"DESKBELL_HOME": home, "DATABASE_URL": database.url.render_as_string(hide_password=False)}
-        made.append(build(Settings(**given, _env_file=None), VirtualClock(MONDAY)))  # type: ignore[arg-type]
+        given: dict[str, Any] = {
+            "DESKBELL_HOME": home,
+            "DATABASE_URL": database.url.render_as_string(hide_password=False),
+        }
+        made.append(build(Settings(**given, _env_file=None), VirtualClock(MONDAY)))
         return made[-1]
 
     yield make
