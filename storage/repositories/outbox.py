@@ -155,7 +155,11 @@ class Outbox:
         self._session.execute(new)
 
     def card_waits(self, subject: str, lane: str) -> bool:
-        """Whether a redraw of this card is waiting already; one is enough, it is drawn when sent."""
+        """Whether a redraw of this card is waiting already; one is enough, it is drawn when sent.
+
+        The one that waits is held until this transaction ends: taken before, it would be drawn without what this
+        one changes. One that somebody is about to take does not count.
+        """
         return _CARD_WAITS.value(self._session, about=subject, wanted=lane) is not None
 
     # Taking ---------------------------------------------------------------------------------------
@@ -175,7 +179,8 @@ class Outbox:
         gather. Several workers share: a lane that another one is about to take is passed over.
         """
         lanes = {lane["first"] % _IDS: lane for lane in self._free(now, at_most, platforms, gather_since)}
-        # Asked again under the lock: somebody may have sent it between the question and the lock.
+        # Asked again under the lock: somebody may have sent it between the question and the lock. One that a
+        # command counts on (`card_waits`) is passed over until that command is over.
         first = [self._item(row) for number in lanes for row in _OPEN.rows(self._session, wanted=number)]
         taken = [
             Claim(
@@ -470,8 +475,13 @@ _CARD_WAITS = Prepared(
         _outbox.c.state != "sending",
     )
     .limit(1)
+    .with_for_update(skip_locked=True)
 )
-_OPEN = Prepared(select(*(_outbox.c[name] for name in _ITEM)).where(_outbox.c.id == _WANTED, _outbox.c.open))
+_OPEN = Prepared(
+    select(*(_outbox.c[name] for name in _ITEM))
+    .where(_outbox.c.id == _WANTED, _outbox.c.open)
+    .with_for_update(skip_locked=True)
+)
 _WAY = [each.name for each in fields(PageWay)]
 _WAYS = Prepared(
     select(*(_outbox.c[name] for name in _WAY)).where(_outbox.c.page == _WANTED).order_by(_outbox.c.id)

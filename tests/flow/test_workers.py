@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from bot.adapters.port import Delivery
 from handlers.delivery import LEASE, Delivered, Deliveries, Failure, Settlement
+from storage.repositories.outbox import Claim
 from storage.unit_of_work import Records
 from tests.flow.conftest import START, Flow, until
 from tests.flow.test_lanes import _row
@@ -55,6 +56,44 @@ def test_workers_in_threads_share_without_taking_anything_twice(flow: Flow):
     assert len({name for name, _ in sent}) > 1, "they did share"
     assert {row.state for row in flow.rows()} == {"sent"}
     assert len(flow.evidence("notice.delivered")) == messages
+
+
+_SEVERAL_WRITERS = pytest.mark.parametrize(
+    "database", ["postgresql"], indirect=True
+)  # SQLite has one at a time
+
+
+def _at_the_next_commit(flow: Flow, act: Callable[[], object]) -> None:
+    """Do something in another transaction when this one has written all it writes, and not committed it."""
+
+    acts = [act]
+
+    def meanwhile(_: Connection) -> None:
+        if acts:
+            acts.pop()()
+
+    event.listen(flow.database.engine, "commit", meanwhile)
+
+
+@_SEVERAL_WRITERS
+def test_a_card_that_a_command_counts_on_is_not_drawn_before_the_command_is_over(flow: Flow):
+    flow.say("ticket open TKT-1")
+    taken: list[Claim] = []
+    _at_the_next_commit(
+        flow, lambda: taken.extend(flow.deliveries.claim(flow.clock.now(), "early", 1, ["chat"]))
+    )
+    flow.say("ticket redraw TKT-1")
+    assert not taken
+    (claim,) = flow.deliveries.claim(flow.clock.now(), "late", 1, ["chat"])
+    assert [item.kind for item in claim.items] == ["card"]
+
+
+@_SEVERAL_WRITERS
+def test_a_command_does_not_count_on_a_card_that_is_being_taken(flow: Flow):
+    flow.say("ticket open TKT-1")
+    _at_the_next_commit(flow, lambda: flow.say("ticket redraw TKT-1"))
+    flow.deliveries.claim(flow.clock.now(), "worker", 1, ["chat"])
+    assert [(row.kind, row.state) for row in flow.rows()] == [("card", "sending"), ("card", "pending")]
 
 
 def test_a_worker_that_froze_past_its_lease_records_nothing_about_what_another_took(flow: Flow):
