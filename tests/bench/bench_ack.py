@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from statistics import quantiles
@@ -37,20 +37,28 @@ from bot.adapters.port import Ear
 from bot.adapters.slack.app import SlackAdapter
 from bot.adapters.slack.inbound import PATH
 from bot.clock import SystemClock
+from bot.courier import Courier
 from bot.running import spare_what_is_loaded
 from config.loading import load
+from config.policy import Room
 from handlers import registry
 from handlers.declare import Change, Commands, Outcome, command
 from handlers.desk import Desk
+from handlers.directory import Directory
 from handlers.dispatch import Dispatcher
-from handlers.messages import Reply
+from handlers.messages import Notice, Reply, ToRoom
+from handlers.outgoing import Postbox
 from handlers.parsing import Text
 from storage import migrations, sqlite
 from storage.database import Database
+from storage.unit_of_work import Records
 from tests.harness.slack import BOT_TOKEN, SECRET, FakeSlack
 from tests.harness.troubles import Hang
 
 POLICIES = Path(__file__).parents[2] / "config" / "policies"
+SLOW = 50
+"""How many calls to a Slack that does not answer are under way at once."""
+
 FORM = "application/x-www-form-urlencoded"
 
 _numbers = count(1)
@@ -79,11 +87,17 @@ def body(name: str, text: str) -> bytes:
     ).encode()
 
 
+def _slow_room(number: int) -> Room:
+    return Room(key=f"slow-{number}", name=f"Slow {number}", places={"slack": f"C0SLOW{number}"})
+
+
 @asynccontextmanager
-async def desk() -> AsyncIterator[tuple[SlackAdapter, FakeSlack]]:
+async def desk() -> AsyncIterator[tuple[SlackAdapter, FakeSlack, Dispatcher]]:
     """The example organisation's desk on a fresh SQLite, reached through Slack."""
     clock = SystemClock()
     policy = load(POLICIES)
+    rooms = {f"slow-{number}": _slow_room(number) for number in range(SLOW)}
+    policy = replace(policy, rooms={**policy.rooms, **rooms})
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/desk.db")
         migrations.upgrade(database)
@@ -95,7 +109,7 @@ async def desk() -> AsyncIterator[tuple[SlackAdapter, FakeSlack]]:
         )
         await adapter.start()
         try:
-            yield adapter, fake
+            yield adapter, fake, dispatcher
         finally:
             await adapter.stop()
             await fake.stop()
@@ -215,7 +229,7 @@ def p(spent: list[float], percentile: int) -> float:
 
 async def bench_boundary(rounds: int) -> None:
     """At the dispatch boundary, against a bare Bolt app and one durable commit, turn by turn: disks have moods."""
-    async with desk() as (adapter, fake):
+    async with desk() as (adapter, fake, _):
         send = at_the_boundary(adapter, fake)
         commands = {
             "desk whoami": said(send, "desk", "whoami"),
@@ -271,7 +285,11 @@ async def paced(post: Callable[[], Coroutine[Any, Any, float]], rate: float, num
 
 async def bench_http(seconds: int) -> None:
     """Over HTTP at 50 requests a second, alone and beside 50 commands whose Slack does not answer."""
-    async with desk() as (adapter, fake), served(adapter) as url, httpx.AsyncClient(timeout=10) as client:
+    async with (
+        desk() as (adapter, fake, dispatcher),
+        served(adapter) as url,
+        httpx.AsyncClient(timeout=10) as client,
+    ):
 
         async def post(name: str = "bench", text: str = "note hello") -> float:
             content = body(name, text)
@@ -285,12 +303,47 @@ async def bench_http(seconds: int) -> None:
         await paced(post, 50, 50)
         spent = await paced(post, 50, 50 * seconds)
         print(f"HTTP, 50 a second        {shown(spent)}   (bar p99 30 ms)")
-        fake.trouble("views.open", *[Hang()] * 50)
-        waiting = [asyncio.create_task(post("bench", "note")) for _ in range(50)]
-        beside = await paced(post, 50, 90)
-        held = await asyncio.gather(*waiting)
-        print(f"beside 50 hanging calls  {shown(beside)}   (bar p99 100 ms)")
-        print(f"those calls' own answers {shown(held)}   (Slack waits 3000 ms)")
+        fake.trouble("views.open", *[Hang()] * SLOW)
+        held = [asyncio.create_task(post("bench", "note")) for _ in range(SLOW)]
+        await fifty(fake, "views.open")
+        beside = await paced(post, 50, 75)
+        hung = sum(not each.done() for each in held)
+        print(f"beside {hung} hanging forms  {shown(beside)}   (bar p99 100 ms)")
+        print(f"those forms' own answers {shown(await asyncio.gather(*held))}   (Slack waits 3000 ms)")
+
+        fake.trouble("chat.postMessage", *[Hang()] * SLOW)
+        async with sending(dispatcher, adapter):
+            await fifty(fake, "chat.postMessage")
+            beside = await paced(post, 50, 250)
+        print(f"beside {SLOW} hanging posts  {shown(beside)}   (bar p99 100 ms)")
+
+
+async def fifty(fake: FakeSlack, method: str) -> None:
+    """Until so many calls of a method are under way, which nobody answers."""
+    while len(fake.called(method)) < SLOW:  # noqa: ASYNC110 - the stand-in tells it in no other way
+        await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def sending(dispatcher: Dispatcher, adapter: SlackAdapter) -> AsyncIterator[None]:
+    """A courier that has as many destinations to serve at once as there are slow ones."""
+    clock, stop = SystemClock(), asyncio.Event()
+    notices = [
+        Notice(to=ToRoom(room=f"slow-{number}"), reply=Reply(title="Slow"), key=f"slow/{number}")
+        for number in range(SLOW)
+    ]
+    with dispatcher.database.writing() as session:
+        records = Records(session)
+        policy = dispatcher.policy()
+        directory = Directory(policy, records, dispatcher.platforms)
+        Postbox(policy, records, directory, dispatcher.platforms).post(notices, (), clock.now(), "slack", ())
+    courier = Courier(dispatcher, {"slack": adapter}, clock, "bench", at_once=SLOW)
+    sent = asyncio.create_task(courier.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        sent.cancel()
 
 
 def main() -> None:
