@@ -9,13 +9,14 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
 
+from bot import gateway
 from bot.adapters.port import Adapter
 from bot.web.app import create
 from bot.wiring import House
@@ -25,8 +26,6 @@ from storage.database import StoreUnavailable
 from storage.unit_of_work import Records
 
 _log = structlog.get_logger()
-_GATEWAY = "discord-gateway"
-_GATEWAY_LEASE = timedelta(seconds=15)
 _PARTING = 12.0
 _DRAFTS_KEPT = timedelta(days=1)
 
@@ -48,7 +47,8 @@ async def run(house: House, *, web: bool, work: bool, on_ready: Callable[[int], 
             if name != "discord":
                 await stack.enter_async_context(_task(partial(_connect, adapter), name))
             elif work:
-                await stack.enter_async_context(_task(lambda: _hold_gateway(house), name))
+                assert isinstance(adapter, gateway.Hears)
+                await stack.enter_async_context(_task(partial(gateway.hold, house, adapter), name))
         if work:
             house.courier.on_nudge_from(house.dispatcher)
             house.bell.on_nudge_from(house.dispatcher)
@@ -230,44 +230,3 @@ async def _connect(adapter: Adapter) -> None:
         await asyncio.Event().wait()
     finally:
         await adapter.stop()
-
-
-async def _hold_gateway(house: House) -> None:
-    """Exactly one process holds the Discord gateway, by a lease; when it dies another takes it within 30 s.
-
-    While the store is away nobody can take the lease, so whoever has it keeps listening until it runs out.
-    """
-    adapter = house.adapters["discord"]
-    held_until: datetime | None = None
-    try:
-        while True:
-            now = house.clock.now()
-            try:
-                mine = await asyncio.to_thread(_take_lease, house, now)
-            except StoreUnavailable as error:
-                _log.warning("the lease of the gateway cannot be renewed", why=str(error))
-                mine, until = held_until is not None and now < held_until, held_until
-            else:
-                until = now + _GATEWAY_LEASE
-            if mine and held_until is None:
-                await adapter.start()
-            if held_until is not None and not mine:
-                await adapter.stop()
-            held_until = until if mine else None
-            await asyncio.sleep(_GATEWAY_LEASE.total_seconds() / 3)
-    finally:
-        # Without the gateway it may still have signed in, to send.
-        await adapter.stop()
-        if held_until is not None:
-            with contextlib.suppress(StoreUnavailable):  # then it runs out by itself
-                await asyncio.to_thread(_release_lease, house)
-
-
-def _take_lease(house: House, now: datetime) -> bool:
-    with house.database.writing() as session:
-        return Records(session).leases.take(_GATEWAY, house.holder, now, _GATEWAY_LEASE)
-
-
-def _release_lease(house: House) -> None:
-    with house.database.writing() as session:
-        Records(session).leases.release(_GATEWAY, house.holder)

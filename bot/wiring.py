@@ -284,6 +284,7 @@ class House:
             token=_secret(settings.discord_token),
             guilds=[int(each) for each in settings.discord_guild_ids],
             ear=self.ear,
+            now=self.clock.now,
             synced_hash=lambda: str(self.fact(_SYNCED) or "") or None,
             remember_hash=lambda digest: self.remember(_SYNCED, digest),
             shelf=Shelf(put=self._put_draft, get=self._draft),

@@ -10,6 +10,7 @@ from handlers import (
     continuity,
     evidence,
     guide,
+    hearing,
     incidents,
     oncall,
     people,
@@ -23,7 +24,7 @@ from handlers.declare import Commands
 from handlers.errors import HouseFault
 
 CAPABILITIES = (
-    *(guide, people, services),
+    *(guide, people, services, hearing),
     *requests.PARTS,
     *incidents.PARTS,
     *(*problems.PARTS, actions),

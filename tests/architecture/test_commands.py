@@ -140,6 +140,8 @@ STORY = (
     ("desk", f"alert receive scripts “{_SMOKE.replace('firing', 'over')}”"),
     ("desk", "alert silent scripts"),
     ("desk", "alert reject scripts “title is missing” {}"),
+    ("desk", "desk unheard discord 2026-11-20T08:00:00+00:00"),
+    ("desk", "desk unheard discord 2026-11-20T08:02:00+00:00"),
     ("oncall", "change propose bigger disks service:mail start:“wed 20:00” end:2h plan:p test:t backout:b"),
     ("oncall", "change assess CHG-1 reach:everybody tried:once undone:“at once”"),
     ("oncall", "change submit CHG-1"),

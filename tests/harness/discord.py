@@ -21,7 +21,7 @@ import simcord
 from bot.adapters.discord.app import DiscordAdapter
 from bot.adapters.discord.conversation import Shelf
 from bot.adapters.port import Ear
-from bot.clock import VirtualClock
+from bot.clock import SystemClock, VirtualClock
 from bot.courier import Courier
 from config.policy import Account, Policy, Room
 from handlers.declare import Commands, distribute
@@ -58,6 +58,7 @@ def adapter_for(ear: Ear, drawer: Drawer, **more: Any) -> DiscordAdapter:
         "no.real.token",
         [GUILD],
         ear,
+        now=SystemClock().now,
         synced_hash=lambda: drawer.digest,
         remember_hash=drawer.remember,
         shelf=drawer.shelf(),

@@ -83,6 +83,7 @@ class Wire:
         self.answers: dict[str, list[Payload]] = {}
         self.troubles = Troubles()
         self.up = asyncio.Event()
+        self.forgets = False  # sessions that were lost, so that none can be taken up again
         self.sessions: list[Session] = []
         self._open_to_all = True
         self._guild = ""
@@ -216,7 +217,7 @@ class Wire:
                 self.up.set()
             case 6:
                 before = self._lost.pop(said["d"]["session_id"], None)
-                if before is None:
+                if before is None or self.forgets:
                     await self._send(session, {"op": 9, "d": False, "s": None, "t": None})
                     return
                 session.id, session.sent = before.id, before.sent

@@ -29,14 +29,13 @@ def pages(world: World) -> int:
 def test_after_a_day_down_the_first_page_leaves_at_once_and_each_room_hears_one_word(
     world: World, say: Callable[[str], None]
 ):
-    for number in range(REQUESTS):
-        world.say(REQUESTERS[number % 5], "request new vpn-access abroad:no anyway:yes")
-    world.say("staff", "request cancel REQ-1")
     world.start("worker").wait_ready()
-    world.settle()
     world.say("staff", "incident declare Nothing works service:network impact:high urgency:high")
     world.settle()
     world.end()
+    for number in range(REQUESTS):  # whoever hears is still there, and whoever sends and rings is not
+        world.say(REQUESTERS[number % 5], "request new vpn-access abroad:no anyway:yes")
+    world.say("staff", "request cancel REQ-1")
     before, woken, shown = (
         len(every(world, OutboxRow)),
         pages(world),

@@ -88,7 +88,7 @@ class Run:
         wanted.say()
         if desk.lives:
             dues = self.chance.random() < 0.3
-            world.live(lambda: not desk.lives or not world.waiting(), dues=False)
+            world.live(lambda: not desk.lives or world.settled(), dues=False)
             if dues:
                 self._let_something_fall_due(desk)
 

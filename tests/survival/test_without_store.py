@@ -13,7 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import make_url
 
-from bot.running import _GATEWAY_LEASE
+from bot import gateway
 from storage import sqlite
 from tests.harness.far_side import FarSide
 from tests.harness.postgres import PostgresServer, running_server
@@ -181,7 +181,7 @@ def test_a_gateway_that_was_let_go_is_taken_up_soon_after_the_store_is_back(
     desk.wait_ready()
     wait_until(lambda: bool(world.discord.sessions))
     store.take_away()
-    world.clock.move(2 * _GATEWAY_LEASE)  # in which another process might have taken it
+    world.clock.move(2 * gateway.LEASE)  # in which another process might have taken it
     wait_until(lambda: not world.discord.sessions)
     threading.Event().wait(AWAY)
     store.give_back()

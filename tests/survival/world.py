@@ -22,7 +22,7 @@ from typing import Any
 from uuid import uuid4
 
 import yaml
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlmodel import col
 
 from config.loading import load
@@ -249,7 +249,12 @@ class World:
 
     def settle(self, at_most: timedelta = timedelta(hours=1)) -> timedelta:
         """Let time pass until nothing waits to be sent."""
-        return self.live(lambda: not self.waiting(), at_most)
+        return self.live(self.settled, at_most)
+
+    def settled(self) -> bool:
+        """Whether nothing waits to be sent."""
+        with self.database.reading() as session:
+            return not session.scalar(select(exists().where(col(OutboxRow.open))))
 
     def waiting(self) -> list[str]:
         """What waits to be sent, and since when it was tried how often."""

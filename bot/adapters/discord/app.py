@@ -6,7 +6,10 @@ Hearing needs the gateway, which one process holds; speaking needs only the toke
 from __future__ import annotations
 
 import asyncio
+from asyncio import sleep
+from collections import deque
 from collections.abc import Callable, Collection
+from datetime import datetime
 from functools import partial
 
 import discord
@@ -25,19 +28,44 @@ _log = structlog.get_logger()
 ANSWER_WITHIN = limits.INTERACTION_ANSWER - 1.0
 """Seconds after which an answer is promised, a second before Discord forgets who asked."""
 _FIRST_PAUSE = 1.0  # seconds before a lost gateway is tried again, doubled at each failure
-_LONGEST_PAUSE = 2 * 86400 / limits.IDENTIFIES_A_DAY  # half of the sign-ins that Discord allows in a day
+_LONGEST_PAUSE = 60.0
 _START_PATIENCE = 6.0  # seconds; who starts it holds a lease meanwhile, and must be able to renew it
+
+
+class TooSoon(Exception):
+    """The desk has signed in at the gateway so often that it must wait, in seconds."""
+
+    def __init__(self, wait: float) -> None:
+        super().__init__(f"{wait:.0f} s")
+        self.wait = wait
+
+
+class SignIns:
+    """How often the desk may sign in at the gateway: Discord resets the token of one who does it 1000 times a day.
+
+    Taking up a session again is no sign-in. What is refused here waits outside: a connection that says nothing for
+    so long is cut.
+    """
+
+    def __init__(self) -> None:
+        self._at: deque[float] = deque(maxlen=limits.IDENTIFIES_AT_MOST)
+
+    def admit(self) -> None:
+        """Sign in now. Raises TooSoon."""
+        now = clock.monotonic()
+        if len(self._at) == self._at.maxlen and (wait := self._at[0] + limits.IDENTIFIES_WITHIN - now) > 0:
+            raise TooSoon(wait)
+        self._at.append(now)
 
 
 class DiscordAdapter(Adapter):
     """The desk on Discord. `deliver` and `find` work without `start`.
 
-    `guilds` are the ids of the servers it is connected to; others are not answered. `synced_hash` and
-    `remember_hash` keep the digest of the commands that were sent to Discord last; `shelf` keeps forms that
-    are too long for an id; all these are called in a thread. `rest` and `gateway` are addresses to use instead
-    of Discord's; they then hold for the whole process. `answer_within` are the seconds after which an answer is
-    promised. `pace` keeps to Discord's limit of
-    five messages in five seconds for a channel.
+    `guilds` are the ids of the servers it is connected to; others are not answered. `now` is the clock.
+    `synced_hash` and `remember_hash` keep the digest of the commands that were sent to Discord last; `shelf` keeps
+    forms that are too long for an id; all these are called in a thread. `rest` and `gateway` are addresses to use
+    instead of Discord's; they then hold for the whole process. `answer_within` are the seconds after which an answer
+    is promised. `pace` keeps to Discord's limit of five messages in five seconds for a channel.
     """
 
     platform = inbound.PLATFORM
@@ -48,6 +76,7 @@ class DiscordAdapter(Adapter):
         token: str,
         guilds: Collection[int],
         ear: Ear,
+        now: Callable[[], datetime],
         synced_hash: Callable[[], str | None],
         remember_hash: Callable[[str], None],
         shelf: Shelf,
@@ -59,7 +88,11 @@ class DiscordAdapter(Adapter):
             raise HouseFault("Discord is set up without a server: name at least one server's id")
         self._token = token
         self._watch: asyncio.Task[None] | None = None
+        self._now = now
         self._up = asyncio.Event()
+        self._since: datetime | None = None
+        self._is_down = False
+        self._sign_ins = SignIns()
         self._mouth: discord.Client | None = None
         self._sign_in = asyncio.Lock()
         if rest:
@@ -74,9 +107,30 @@ class DiscordAdapter(Adapter):
             remember_hash=remember_hash,
             shelf=shelf,
             answer_within=answer_within,
-            up=self._up.set,
+            admitted=self._sign_ins.admit,
+            began=self._begins,
+            lost=self._is_lost,
+            resumed=self._goes_on,
         )
         self.client = self._make()
+
+    @property
+    def hears_since(self) -> datetime | None:
+        """When the session began in which it listens now; None while it hears nothing.
+
+        A session that was taken up again is the same one: Discord says what it missed.
+        """
+        return None if self._is_down else self._since
+
+    def _begins(self) -> None:
+        self._since, self._is_down = self._now(), False
+        self._up.set()
+
+    def _is_lost(self) -> None:
+        self._is_down = True
+
+    def _goes_on(self) -> None:
+        self._is_down = False
 
     def create_client(self) -> DeskClient:
         """A new client, not connected yet, in place of the one before.
@@ -107,6 +161,7 @@ class DiscordAdapter(Adapter):
     async def stop(self) -> None:
         """Leave the gateway and close; safe to call when never started."""
         watch, self._watch = self._watch, None
+        self._since = None
         if watch is not None:
             watch.cancel()
             await asyncio.wait({watch})
@@ -151,18 +206,22 @@ class DiscordAdapter(Adapter):
         """
         pause = _FIRST_PAUSE
         while True:
-            began = clock.monotonic()
+            began, at_least = clock.monotonic(), 0.0
             try:
                 await self.client.start(self._token)
                 _log.warning("the gateway of Discord was closed")
+            except TooSoon as early:
+                _log.warning("the gateway of Discord was lost too often", wait=early.wait)
+                at_least = early.wait
             except discord.LoginFailure:
                 if not self._up.is_set():
                     raise
                 _log.exception("Discord refuses the token")
             except Exception:  # noqa: BLE001  # whatever it was, the desk must hear again
                 _log.exception("the gateway of Discord was lost")
+            self._since = None
             await self.client.close()
             lasted = clock.monotonic() - began
             pause = _FIRST_PAUSE if lasted > _LONGEST_PAUSE else min(2 * pause, _LONGEST_PAUSE)
-            await asyncio.sleep(pause)
+            await sleep(max(pause, at_least))
             self.create_client()

@@ -33,7 +33,11 @@ Interaction = discord.Interaction[Any]
 
 
 class DeskClient(discord.Client):
-    """discord.py's client with what the desk adds; `up` is called when it hears."""
+    """discord.py's client with what the desk adds.
+
+    `admitted` is asked before it signs in at the gateway, and raises when it may not. `began` is called when a session
+    begins, `lost` when the gateway is gone, and `resumed` when the session goes on and what was missed was said.
+    """
 
     def __init__(
         self,
@@ -43,7 +47,10 @@ class DeskClient(discord.Client):
         remember_hash: Callable[[str], None],
         shelf: Shelf,
         answer_within: float,
-        up: Callable[[], None],
+        admitted: Callable[[], None],
+        began: Callable[[], None],
+        lost: Callable[[], None],
+        resumed: Callable[[], None],
     ) -> None:
         super().__init__(
             intents=discord.Intents(guilds=True, guild_reactions=True),
@@ -59,7 +66,10 @@ class DeskClient(discord.Client):
         self._synced_hash = synced_hash
         self._remember_hash = remember_hash
         self._ear = ear
-        self._up = up
+        self._admitted = admitted
+        self._began = began
+        self._lost = lost
+        self._resumed = resumed
         self._members: dict[int, tuple[float, discord.Member | None]] = {}
         built = commands.build(self.tree, ear.commands.spoken, self.talk.slash, self.talk.complete)
         for each in (*built, *self._menus(ear.commands)):
@@ -105,9 +115,22 @@ class DeskClient(discord.Client):
             return False
         return True
 
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Sign in only as often as the desk may."""
+        self._admitted()
+        await super().before_identify_hook(shard_id, initial=initial)
+
     async def on_connect(self) -> None:
-        """The gateway is up; discord.py calls itself ready only two seconds after the last server's news."""
-        self._up()
+        """A session has begun; discord.py calls itself ready only two seconds after the last server's news."""
+        self._began()
+
+    async def on_disconnect(self) -> None:
+        """The gateway is gone for now."""
+        self._lost()
+
+    async def on_resumed(self) -> None:
+        """The same session goes on."""
+        self._resumed()
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """A server that is named in the settings has let the desk in."""

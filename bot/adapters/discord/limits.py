@@ -51,7 +51,8 @@ THREAD_ARCHIVE_MINUTES = 10080
 INTERACTION_ANSWER = 3.0
 RATE_LIMIT_PATIENCE = 30.0
 """The shortest that discord.py accepts; a longer wait is the courier's to plan."""
-IDENTIFIES_A_DAY = 1000
+IDENTIFIES_AT_MOST, IDENTIFIES_WITHIN = 5, 600.0
+"""Our own bound: 720 in a day, of the 1000 that Discord allows."""
 
 # Error codes
 UNKNOWN_CHANNEL = 10003

@@ -183,4 +183,4 @@ def test_a_desk_without_a_server_is_refused(sqlite: Database, policy: Policy):
 
     ear = Ear(Dispatcher(COMMANDS, lambda: policy, sqlite, SystemClock().now, ["discord"]))
     with pytest.raises(HouseFault, match="without a server"):
-        DiscordAdapter("token", [], ear, lambda: None, print, Drawer().shelf())
+        DiscordAdapter("token", [], ear, SystemClock().now, lambda: None, print, Drawer().shelf())

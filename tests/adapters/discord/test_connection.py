@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import discord
 import pytest
 
+from bot import clock
 from bot.adapters.discord import app, limits
 from bot.adapters.discord.app import DiscordAdapter
 from bot.adapters.port import Delivered, Delivery, Ear, TryAgain
@@ -17,6 +18,7 @@ from handlers.dispatch import Dispatcher
 from handlers.messages import Reply
 from storage.database import Database
 from tests.adapters.discord.conftest import COMMANDS
+from tests.flow.conftest import until
 from tests.harness.discord import Drawer, adapter_for
 from tests.harness.discord_wire import Wire
 
@@ -71,6 +73,52 @@ async def test_a_gateway_that_is_lost_is_taken_up_by_a_new_client(
     await asyncio.wait_for(wire.up.wait(), 10)
     assert first.is_closed()
     assert adapter.client is not first
+
+
+async def test_a_session_that_is_taken_up_again_is_the_same_one_and_a_new_one_is_not(
+    wire: Wire, adapter: DiscordAdapter
+):
+    assert adapter.hears_since is None
+    await adapter.start()
+    began = adapter.hears_since
+    assert began is not None
+    wire.up.clear()
+    await wire.hang_up(4000)
+    await asyncio.wait_for(wire.up.wait(), 10)
+    await until(lambda: adapter.hears_since is not None)
+    assert (adapter.hears_since, len(wire.identified)) == (began, 1)
+
+    wire.up.clear()
+    wire.forgets = True
+    await wire.hang_up(4000)
+    await asyncio.wait_for(wire.up.wait(), 10)
+    await until(lambda: adapter.hears_since is not None)
+    assert adapter.hears_since > began
+    await adapter.stop()
+    assert adapter.hears_since is None
+
+
+async def test_a_gateway_that_flaps_is_signed_in_to_five_times_in_ten_minutes_at_most(
+    wire: Wire, adapter: DiscordAdapter, monkeypatch: pytest.MonkeyPatch
+):
+    elapsed = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal elapsed
+        elapsed += seconds
+
+    monkeypatch.setattr(clock, "monotonic", lambda: elapsed)
+    monkeypatch.setattr(app, "sleep", sleep)
+    signed_in: list[float] = []
+    await adapter.start()
+    while elapsed < 2 * limits.IDENTIFIES_WITHIN:
+        signed_in.append(elapsed)
+        wire.up.clear()
+        await wire.hang_up()
+        await asyncio.wait_for(wire.up.wait(), 10)
+    for number, at in enumerate(signed_in[limits.IDENTIFIES_AT_MOST :]):
+        assert at - signed_in[number] >= limits.IDENTIFIES_WITHIN
+    assert len(signed_in) == 2 * limits.IDENTIFIES_AT_MOST, "it does not give up"
 
 
 async def test_a_refused_token_is_told_at_once(wire: Wire, adapter: DiscordAdapter):
