@@ -115,23 +115,20 @@ class Courier:
 
         Does not wait for them: what is slow goes on while later turns take more.
         """
-        taken = 0
-        for platform, tasks in self._on_their_way.items():
-            if len(tasks) < self._at_once:
-                for claim in await self._claim(platform, self._at_once - len(tasks)):
-                    task = asyncio.create_task(self._carry(claim))
-                    tasks.add(task)
-                    task.add_done_callback(tasks.discard)
-                    task.add_done_callback(lambda _: self._ring.set())
-                    taken += 1
-        return taken
+        free = {platform: self._at_once - len(tasks) for platform, tasks in self._on_their_way.items()}
+        claims = await self._claim({platform: places for platform, places in free.items() if places > 0})
+        for claim in claims:
+            tasks = self._on_their_way[claim.platform]
+            task = asyncio.create_task(self._carry(claim))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+            task.add_done_callback(lambda _: self._ring.set())
+        return len(claims)
 
     async def drain(self) -> int:
         """Send all that may leave at the clock's present instant, one by one; how many were taken."""
         taken = 0
-        while claims := [
-            claim for platform in self._adapters for claim in await self._claim(platform, self._at_once)
-        ]:
+        while claims := await self._claim(dict.fromkeys(self._adapters, self._at_once)):
             for claim in claims:
                 await self._carry(claim)
             taken += len(claims)
@@ -147,8 +144,10 @@ class Courier:
         ahead = POLLS if next_at is None else (next_at - self._clock.now()).total_seconds()
         return min(ahead, POLLS) if ahead > 0 else POLLS
 
-    async def _claim(self, platform: str, at_most: int) -> Sequence[Claim]:
-        return await self._call(self._deliveries.claim, self._clock.now(), self._holder, at_most, [platform])
+    async def _claim(self, at_most: Mapping[str, int]) -> Sequence[Claim]:
+        if not at_most:
+            return ()
+        return await self._call(self._deliveries.claim, self._clock.now(), self._holder, at_most)
 
     async def _carry(self, claim: Claim) -> None:
         """Send one message and record what became of it; what cannot be recorded is in doubt from then on."""

@@ -230,14 +230,14 @@ class Deliveries:
 
     # Before it is sent ----------------------------------------------------------------------------
 
-    def claim(self, now: datetime, holder: str, at_most: int, platforms: Collection[str]) -> Sequence[Claim]:
-        """Take what may leave now, pages first, for at most so many destinations on these platforms."""
+    def claim(self, now: datetime, holder: str, at_most: Mapping[str, int]) -> Sequence[Claim]:
+        """Take what may leave now, pages first, for at most so many destinations on each platform."""
         with self._database.writing() as session:
             records = Records(session)
             if records.facts.get(HELD):
                 return ()  # a copy that was restored: the desk it was taken from may have sent all this
             gather_since = now - GATHERS if records.dues.is_behind(now - BEHIND) else None
-            return records.outbox.claim(now, holder, LEASE, at_most, platforms, gather_since)
+            return records.outbox.claim(now, holder, LEASE, at_most, gather_since)
 
     def next_at(self, platforms: Collection[str]) -> datetime | None:
         """When the next message may leave; None when nothing waits. May be past: it may leave now, or it gathers."""

@@ -44,7 +44,8 @@ class OutboxRow(SQLModel, table=True):
 
     __tablename__ = "outbox"
     __table_args__ = (
-        _while_open("ix_outbox_first", "lane", "rank", "id"),
+        # Its first three columns are the order of a lane; by the others those that gather are passed over.
+        _while_open("ix_outbox_first", "lane", "rank", "id", "kind", "created_at", "next_at"),
         _while_open("ix_outbox_order", "lane", "subject", "id"),
         _while_open("ix_outbox_next", "lane", "next_at"),
         Index(

@@ -29,6 +29,7 @@ from sqlalchemy import (
     Integer,
     Select,
     bindparam,
+    case,
     cast,
     exists,
     false,
@@ -169,16 +170,19 @@ class Outbox:
         now: datetime,
         holder: str,
         lease: timedelta,
-        at_most: int,
-        platforms: Collection[str],
+        at_most: Mapping[str, int],
         gather_since: datetime | None = None,
     ) -> list[Claim]:
-        """Take what may leave now, one message from each of at most so many lanes: pages first, then by age.
+        """Take what may leave now, one message from each of at most so many lanes of each platform: pages first.
 
         Reminders that wait in one lane leave as one message; those written after `gather_since` are left to
         gather. Several workers share: a lane that another one is about to take is passed over.
         """
-        lanes = {lane["first"] % _IDS: lane for lane in self._free(now, at_most, platforms, gather_since)}
+        lanes = {
+            lane["first"] % _IDS: lane
+            for platform, number in at_most.items()
+            for lane in self._free(now, platform, number, gather_since)
+        }
         # Asked again under the lock: somebody may have sent it between the question and the lock. One that a
         # command counts on (`card_waits`) is passed over until that command is over.
         first = [self._item(row) for number in lanes for row in _OPEN.rows(self._session, wanted=number)]
@@ -201,13 +205,13 @@ class Outbox:
         return taken
 
     def _free(
-        self, now: datetime, at_most: int, platforms: Collection[str], gather_since: datetime | None
+        self, now: datetime, platform: str, at_most: int, gather_since: datetime | None
     ) -> Sequence[Mapping[str, Any]]:
-        """Lanes that may be sent to now, locked, each with the message that leaves first."""
-        given = {"now": now, "at_most": at_most}
+        """Lanes of a platform that may be sent to now, locked, each with the message that leaves first."""
+        given: dict[str, Any] = {"now": now, "at_most": at_most, "platform": _prefix(platform)}
         if gather_since is not None:
             given["gather_since"] = gather_since
-        free = _free_lanes(tuple(platforms), gather_since is not None)
+        free = _free_lanes(gather_since is not None)
         return [dict(zip(_FREE, row, strict=True)) for row in free.rows(self._session, **given)]
 
     def _together(self, first: Item, now: datetime, gather_since: datetime | None) -> tuple[Item, ...]:
@@ -386,7 +390,10 @@ def _is_behind(row: FromClause, now: Any = None, beside: str | None = None) -> C
 
 def _may_leave(row: FromClause, now: Any, gather_since: Any, beside: str | None = None) -> Select[Any]:
     """The messages that may leave at an instant; both instants may also be parameters of a statement."""
-    wanted = select(row).where(row.c.open, row.c.next_at <= now, not_(_is_behind(row, now, beside)))
+    # Hidden from the planners of both stores: going by this moment they would read all that is due in a lane, and
+    # sort it, for the one that leaves first, which the order of the lane tells at once.
+    is_due = case((row.c.next_at <= now, 1), else_=0) == 1
+    wanted = select(row).where(row.c.open, is_due, not_(_is_behind(row, now, beside)))
     if gather_since is None:
         return wanted
     return wanted.where(or_(row.c.kind != REMINDER, row.c.created_at <= gather_since))
@@ -399,19 +406,20 @@ _NOW = bindparam("now", type_=_INSTANT)
 _WANTED: BindParameter[Any] = bindparam("wanted")
 
 
-def _of(platform: ColumnElement[str], platforms: Iterable[str]) -> ColumnElement[bool]:
-    return or_(false(), *(platform == each for each in platforms))
+def _prefix(platform: str) -> str:
+    """How the names of a platform's lanes begin."""
+    return f"{platform}:"
 
 
 @cache
-def _free_lanes(platforms: tuple[str, ...], gathers: bool) -> Prepared:
+def _free_lanes(gathers: bool) -> Prepared:
     waiting, candidate = _waiting_lanes(), _outbox.alias("candidate")
     # One number, so that the row behind it need not be joined: its rank, then its id.
     place = cast(candidate.c.rank, BigInteger) * _IDS + candidate.c.id
     first = (
         _may_leave(candidate, _NOW, bindparam("gather_since", type_=_INSTANT) if gathers else None)
         .with_only_columns(place)
-        .where(candidate.c.lane == _lane.c.name, _of(candidate.c.platform, platforms))
+        .where(candidate.c.lane == _lane.c.name)
         .order_by(candidate.c.rank, candidate.c.id)
         .limit(1)
         .correlate(_lane)
@@ -421,6 +429,7 @@ def _free_lanes(platforms: tuple[str, ...], gathers: bool) -> Prepared:
         select(*_lane.c, first.label("first"))
         .select_from(waiting)
         .join(_lane, _lane.c.name == waiting.c.lane)
+        .where(_lane.c.name.startswith(bindparam("platform")))
         .where(_lane.c.not_before <= _NOW, or_(_lane.c.lease_until.is_(None), _lane.c.lease_until <= _NOW))
         .where(first.is_not(None))
         .order_by("first")
@@ -434,7 +443,7 @@ def _next_in_lanes(platforms: tuple[str, ...]) -> Prepared:
     waiting, head = _waiting_lanes(), _outbox.alias("head")
     next_in_lane = (
         select(head.c.next_at)
-        .where(head.c.open, head.c.lane == _lane.c.name, _of(head.c.platform, platforms))
+        .where(head.c.open, head.c.lane == _lane.c.name)
         .where(not_(_is_behind(head)))
         .order_by(head.c.next_at)
         .limit(1)
@@ -445,6 +454,7 @@ def _next_in_lanes(platforms: tuple[str, ...]) -> Prepared:
         select(next_in_lane, _lane.c.not_before, _lane.c.lease_until)
         .select_from(waiting)
         .join(_lane, _lane.c.name == waiting.c.lane)
+        .where(or_(false(), *(_lane.c.name.startswith(_prefix(each)) for each in platforms)))
     )
 
 

@@ -67,7 +67,7 @@ class World:
     def look(self) -> None:
         """What bell and courier ask each second."""
         assert self.bell.ring() == 0
-        assert not self.deliveries.claim(self.clock.now(), "bench", 16, ["console"])
+        assert not self.deliveries.claim(self.clock.now(), "bench", {"console": 16})
         self.bell.next_at()
         self.deliveries.next_at(["console"])
 

@@ -74,7 +74,7 @@ class World:
             self.clock.at += timedelta(minutes=1)
             while self.bell.ring():
                 pass
-            while claims := self.deliveries.claim(self.clock.at, "bench", 16, ["console"]):
+            while claims := self.deliveries.claim(self.clock.at, "bench", {"console": 16}):
                 for claim in claims:
                     if parcel := self.deliveries.ready(claim, self.clock.at):
                         self.deliveries.settle(
@@ -92,7 +92,7 @@ class World:
     def tick(self) -> None:
         """What bell and courier ask when they look around."""
         assert self.bell.ring() == 0
-        assert not self.deliveries.claim(self.clock.at, "bench", 16, ["console"])
+        assert not self.deliveries.claim(self.clock.at, "bench", {"console": 16})
         self.bell.next_at()
         self.deliveries.next_at(["console"])
 

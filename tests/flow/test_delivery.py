@@ -38,13 +38,13 @@ async def test_of_a_hundred_pages_the_sixty_whose_tickets_closed_meanwhile_are_n
 async def test_a_message_that_waited_for_long_says_since_when(quick_flow: Flow):
     quick_flow.say("ticket open TKT-1")
     quick_flow.say("ticket tell TKT-1")
-    claim, *_ = quick_flow.deliveries.claim(quick_flow.clock.now(), "first", 1, ["chat"])
+    claim, *_ = quick_flow.deliveries.claim(quick_flow.clock.now(), "first", {"chat": 1})
     fresh = quick_flow.deliveries.ready(claim, quick_flow.clock.now())
     quick_flow.wait(minutes=31)
     await quick_flow.courier.drain()
     quick_flow.say("ticket tell TKT-1 room-b")
     quick_flow.wait(minutes=31)
-    claim, *_ = quick_flow.deliveries.claim(quick_flow.clock.now(), "first", 1, ["chat"])
+    claim, *_ = quick_flow.deliveries.claim(quick_flow.clock.now(), "first", {"chat": 1})
     late = quick_flow.deliveries.ready(claim, quick_flow.clock.now())
     assert fresh is not None
     assert late is not None

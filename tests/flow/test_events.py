@@ -43,7 +43,7 @@ def test_the_courier_is_given_the_event_as_its_body(talk: Talk) -> None:
     talk.dispatcher.platforms = ("webhook",)
     talk.say("manager", "incident declare mail is down service:mail impact:low urgency:low")
     deliveries = Deliveries(talk.dispatcher)
-    claims = deliveries.claim(talk.clock.now(), "test", 10, ["webhook"])
+    claims = deliveries.claim(talk.clock.now(), "test", {"webhook": 10})
     parcel = next(
         each
         for each in (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
-from itertools import pairwise
+from datetime import datetime, timedelta
+from itertools import cycle, pairwise
 from typing import Any
 
 import pytest
@@ -131,6 +131,61 @@ async def test_an_idle_look_reads_a_range_of_an_index_whatever_lies_in_the_past(
         assert not re.search(r"(SCAN|Seq Scan on) (outbox|due)", plan), f"{statement}\n{plan}"
 
 
+@pytest.mark.parametrize("kind", ["message", "reminder"])
+def test_a_claim_reads_no_more_when_more_waits_in_the_same_lanes(quick_flow: Flow, kind: str):
+    few, many = (_steps_of_a_claim(quick_flow, messages, kind) for messages in (200, 20_000))
+    assert many <= 1.1 * few
+
+
+@pytest.mark.parametrize("gather_since", [None, START])
+def test_a_lane_is_read_in_the_order_in_which_it_leaves(quick_flow: Flow, gather_since: datetime | None):
+    asked: list[tuple[str, Any]] = []
+    event.listen(
+        quick_flow.database.engine, "before_cursor_execute", lambda *told: asked.append((told[2], told[3]))
+    )
+    with quick_flow.database.reading() as session:
+        Records(session).outbox._free(START, "chat", 16, gather_since)
+        statement, values = asked[-1]
+        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+    looks = [str(row[3]) for row in plan if "candidate" in str(row[3])]
+    assert looks
+    assert all("INDEX ix_outbox_first (lane=?)" in each for each in looks), looks
+
+
+def _steps_of_a_claim(flow: Flow, messages: int, kind: str) -> int:
+    """How much the store does to find what leaves first, in its own steps, when so many are due in four lanes."""
+    lanes = [("chat", "C-1"), ("chat", "C-2"), ("other", "C-1"), ("other", "C-2")]
+    rows = [
+        _row(number, ":".join(lane), platform=lane[0], kind=kind, next_at=START)
+        for number, lane in zip(range(messages), cycle(lanes), strict=False)
+    ]
+    with flow.database.writing() as session:
+        session.execute(text("DELETE FROM outbox"))
+        session.execute(insert(OutboxRow), rows)
+        session.execute(text("DELETE FROM lane"))
+        session.execute(
+            text(
+                "INSERT INTO lane (name, not_before, fence, failures) SELECT DISTINCT lane, 0, 0, 0 FROM outbox"
+            )
+        )
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    with flow.database.writing() as session:
+        driver = session.connection().connection.driver_connection
+        assert driver is not None
+        driver.set_progress_handler(step, 1)
+        found = Records(session).outbox._free(START, "chat", 16, None)
+        driver.set_progress_handler(None, 1)
+        session.rollback()
+    assert len(found) == 2
+    return steps
+
+
 def _plans(flow: Flow, rows: int) -> list[tuple[str, str]]:
     """What the store says it does for each question of an idle look, when every other row waits for tomorrow.
 
@@ -163,7 +218,7 @@ def _plans(flow: Flow, rows: int) -> list[tuple[str, str]]:
     event.listen(database.engine, "before_cursor_execute", note)
     flow.bell.ring()
     flow.bell.next_at()
-    flow.deliveries.claim(flow.clock.now(), "first", 16, ["chat"])
+    flow.deliveries.claim(flow.clock.now(), "first", {"chat": 16})
     flow.deliveries.next_at(["chat"])
     event.remove(database.engine, "before_cursor_execute", note)
     with database.engine.connect() as connection:

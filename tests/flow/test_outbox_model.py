@@ -133,7 +133,7 @@ class Outbox(RuleBasedStateMachine):
         return multiple(*self._made_ready(claim))
 
     def _claims(self, worker: str, at_most: int) -> Sequence[Claim]:
-        claims = self.flow.deliveries.claim(self.flow.clock.now(), worker, at_most, ["chat"])
+        claims = self.flow.deliveries.claim(self.flow.clock.now(), worker, {"chat": at_most})
         assert len({claim.lane for claim in claims}) == len(claims) <= at_most
         for claim in claims:
             assert self.flow.clock.now() >= self.rests_until.get(claim.lane, claim.items[0].created_at)

@@ -195,7 +195,7 @@ async def test_a_page_that_waits_when_its_lane_begins_to_rest_goes_another_way(
     contacts = Contact(Way.CHAT), Contact(Way.SMS, TO_SMS, 1800)
     flow = opened(make_flow(database, with_bo(two_platforms, *contacts)))
     flow.say("ticket whisper TKT-1 bo hello")
-    claim, *_ = flow.deliveries.claim(flow.clock.now(), "first", 1, ["chat"])
+    claim, *_ = flow.deliveries.claim(flow.clock.now(), "first", {"chat": 1})
     parcel = flow.deliveries.ready(claim, flow.clock.now())
     flow.say("ticket wake TKT-1 bo")
     assert parcel is not None
@@ -281,7 +281,7 @@ def test_two_ways_that_are_given_up_in_the_same_instant_see_each_other(
     flow = opened(make_flow(database, with_bo(two_platforms, Contact(Way.CHAT), Contact(Way.MAIL))))
     flow.say("ticket wake TKT-1 bo")
     now = flow.clock.now()
-    claims = flow.deliveries.claim(now, "first", 2, ["chat", "mail"])
+    claims = flow.deliveries.claim(now, "first", {"chat": 2, "mail": 2})
     parcels = [flow.deliveries.ready(claim, now) for claim in claims]
     together = threading.Barrier(2)
 

@@ -30,7 +30,7 @@ async def test_the_buttons_of_the_first_five_come_along_and_name_their_ticket(qu
         quick_flow.say(f"ticket open TKT-{number} far")
         quick_flow.say(f"ticket remind TKT-{number} room-a")
     now = quick_flow.clock.now()
-    (claim,) = quick_flow.deliveries.claim(now, "first", 1, ["chat"])
+    (claim,) = quick_flow.deliveries.claim(now, "first", {"chat": 1})
     parcel = quick_flow.deliveries.ready(claim, now)
     assert parcel is not None
     assert [button.label for button in parcel.reply.buttons] == [
@@ -62,7 +62,7 @@ def test_a_reminder_does_not_overtake_an_older_one_of_its_ticket_that_may_have_a
             Records(session).outbox.add([row])
 
     def take(worker: str) -> Parcel:
-        (claim,) = flow.deliveries.claim(flow.clock.now(), worker, 1, ["chat"])
+        (claim,) = flow.deliveries.claim(flow.clock.now(), worker, {"chat": 1})
         parcel = flow.deliveries.ready(claim, flow.clock.now())
         assert parcel is not None
         return parcel

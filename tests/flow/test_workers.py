@@ -36,7 +36,7 @@ def test_workers_in_threads_share_without_taking_anything_twice(flow: Flow):
         deliveries, now = Deliveries(flow.dispatcher), flow.clock.now()
         try:
             while len(sent) < messages:
-                for claim in deliveries.claim(now, name, 3, ["chat"]):
+                for claim in deliveries.claim(now, name, {"chat": 3}):
                     parcel = deliveries.ready(claim, now)
                     assert parcel is not None
                     sent.extend((name, item.id) for item in claim.items)
@@ -80,11 +80,11 @@ def test_a_card_that_a_command_counts_on_is_not_drawn_before_the_command_is_over
     flow.say("ticket open TKT-1")
     taken: list[Claim] = []
     _at_the_next_commit(
-        flow, lambda: taken.extend(flow.deliveries.claim(flow.clock.now(), "early", 1, ["chat"]))
+        flow, lambda: taken.extend(flow.deliveries.claim(flow.clock.now(), "early", {"chat": 1}))
     )
     flow.say("ticket redraw TKT-1")
     assert not taken
-    (claim,) = flow.deliveries.claim(flow.clock.now(), "late", 1, ["chat"])
+    (claim,) = flow.deliveries.claim(flow.clock.now(), "late", {"chat": 1})
     assert [item.kind for item in claim.items] == ["card"]
 
 
@@ -92,18 +92,18 @@ def test_a_card_that_a_command_counts_on_is_not_drawn_before_the_command_is_over
 def test_a_command_does_not_count_on_a_card_that_is_being_taken(flow: Flow):
     flow.say("ticket open TKT-1")
     _at_the_next_commit(flow, lambda: flow.say("ticket redraw TKT-1"))
-    flow.deliveries.claim(flow.clock.now(), "worker", 1, ["chat"])
+    flow.deliveries.claim(flow.clock.now(), "worker", {"chat": 1})
     assert [(row.kind, row.state) for row in flow.rows()] == [("card", "sending"), ("card", "pending")]
 
 
 def test_a_worker_that_froze_past_its_lease_records_nothing_about_what_another_took(flow: Flow):
     _fill(flow, messages=1, lanes=1)
-    (frozen,) = flow.deliveries.claim(flow.clock.now(), "frozen", 1, ["chat"])
+    (frozen,) = flow.deliveries.claim(flow.clock.now(), "frozen", {"chat": 1})
     parcel = flow.deliveries.ready(frozen, flow.clock.now())
     assert parcel is not None
-    assert not flow.deliveries.claim(flow.clock.now(), "second", 1, ["chat"]), "it is taken"
+    assert not flow.deliveries.claim(flow.clock.now(), "second", {"chat": 1}), "it is taken"
     flow.clock.move(LEASE)
-    (taken,) = flow.deliveries.claim(flow.clock.now(), "second", 1, ["chat"])
+    (taken,) = flow.deliveries.claim(flow.clock.now(), "second", {"chat": 1})
     assert taken.in_doubt
     now = flow.clock.now()
     assert not flow.deliveries.settle(flow.deliveries.delivered(parcel, Delivered({"number": 1}), now, now))
@@ -121,19 +121,19 @@ def test_a_worker_that_froze_past_its_lease_records_nothing_about_what_another_t
 
 def test_a_worker_that_froze_does_not_free_the_lane_that_another_holds_for_another_message(flow: Flow):
     _fill(flow, messages=1, lanes=1)
-    (frozen,) = flow.deliveries.claim(flow.clock.now(), "frozen", 1, ["chat"])
+    (frozen,) = flow.deliveries.claim(flow.clock.now(), "frozen", {"chat": 1})
     parcel = flow.deliveries.ready(frozen, flow.clock.now())
     assert parcel is not None
     flow.clock.move(LEASE)
     with flow.database.writing() as session:
         Records(session).outbox.add([_row(9, "chat:C-0", kind="page", next_at=START)])
-    (page,) = flow.deliveries.claim(flow.clock.now(), "second", 1, ["chat"])
+    (page,) = flow.deliveries.claim(flow.clock.now(), "second", {"chat": 1})
     assert page.items[0].kind == "page"
     now = flow.clock.now()
     assert flow.deliveries.settle(flow.deliveries.delivered(parcel, Delivered({}), now, now)), (
         "it did arrive, and nobody else took it"
     )
-    assert not flow.deliveries.claim(now, "third", 1, ["chat"])
+    assert not flow.deliveries.claim(now, "third", {"chat": 1})
     taken = flow.deliveries.ready(page, now)
     assert taken is not None
     assert flow.deliveries.settle(flow.deliveries.delivered(taken, Delivered({}), now, now))
@@ -141,12 +141,12 @@ def test_a_worker_that_froze_does_not_free_the_lane_that_another_holds_for_anoth
 
 def test_what_is_recorded_together_stands_and_falls_by_itself(flow: Flow):
     _fill(flow, messages=3, lanes=3)
-    (late,) = flow.deliveries.claim(flow.clock.now(), "frozen", 1, ["chat"])
+    (late,) = flow.deliveries.claim(flow.clock.now(), "frozen", {"chat": 1})
     parcels = [flow.deliveries.ready(late, flow.clock.now())]
     flow.clock.move(LEASE)
     now = flow.clock.now()
-    (taken,) = flow.deliveries.claim(now, "second", 1, ["chat"])
-    parcels += [flow.deliveries.ready(each, now) for each in flow.deliveries.claim(now, "first", 2, ["chat"])]
+    (taken,) = flow.deliveries.claim(now, "second", {"chat": 1})
+    parcels += [flow.deliveries.ready(each, now) for each in flow.deliveries.claim(now, "first", {"chat": 2})]
     settlements = [flow.deliveries.delivered(each, Delivered({}), now, now) for each in parcels if each]
 
     def fails(records: Records) -> None:
@@ -189,7 +189,7 @@ async def test_what_a_worker_held_when_it_died_is_sent_by_another_and_only_once(
     flow.say("ticket open TKT-1 far")
     flow.say("ticket page TKT-1")
     flow.clock.move(timedelta(seconds=1))
-    (claim,) = flow.deliveries.claim(flow.clock.now(), "dies", 1, ["chat"])
+    (claim,) = flow.deliveries.claim(flow.clock.now(), "dies", {"chat": 1})
     parcel = flow.deliveries.ready(claim, flow.clock.now())
     assert parcel is not None
     if moment == "after it sent":

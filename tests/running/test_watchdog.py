@@ -84,7 +84,7 @@ async def test_it_falls_silent_when_nobody_takes_what_waits_to_be_sent(
     clock.set(MONDAY + 2 * LATE)
     assert "what may leave is not taken" in standing_still(house)
     assert not await heard(house, outside)
-    house.courier._deliveries.claim(house.clock.now(), "somebody", 16, ["console"])
+    house.courier._deliveries.claim(house.clock.now(), "somebody", {"console": 16})
     clock.set(house.clock.now() + LEASE / 2)
     assert "what may leave is not taken" not in standing_still(house)
 
