@@ -111,11 +111,12 @@ class Bell:
         try:
             while not stop.is_set():
                 self._rung.clear()
+                looked_at = self._clock.now()
                 try:
                     if await self.turn():
                         continue
-                    next_at = await anyio.to_thread.run_sync(self.next_at)
-                    if next_at is not None and next_at > self._clock.now():
+                    next_at = await anyio.to_thread.run_sync(self.next_at, looked_at)
+                    if next_at is not None and next_at > looked_at:  # else it is somebody else's now
                         scheduler.add_job(
                             self._ring, "date", run_date=next_at, id="due", replace_existing=True
                         )
@@ -157,10 +158,10 @@ class Bell:
             self._say(item)
         return len(items)
 
-    def next_at(self) -> datetime | None:
-        """When something is due next, not before now; None when nothing is to come."""
+    def next_at(self, looked_at: datetime | None = None) -> datetime | None:
+        """When something is due next, not before the instant of a look, or now; None when nothing is to come."""
         with self._database.reading() as session:
-            return Records(session).dues.next_at(self._clock.now())
+            return Records(session).dues.next_at(looked_at or self._clock.now())
 
     def plan(self) -> None:
         """Set the next moment of every round, and let the desk look after by itself what it tends.

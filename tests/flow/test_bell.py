@@ -11,7 +11,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from bot import scheduler
-from bot.clock import SystemClock
+from bot.clock import SystemClock, VirtualClock
 from bot.scheduler import LEASE, Bell, Round
 from storage.repositories.flow import DueItem
 from storage.unit_of_work import Records
@@ -242,10 +242,35 @@ async def test_a_moment_set_by_another_process_is_seen_without_a_word(
     quick_flow.say("ticket open TKT-1 far")
     stop, looks = asyncio.Event(), []
     bell = Bell(quick_flow.dispatcher, SystemClock(), "first")
-    monkeypatch.setattr(bell, "next_at", lambda: looks.append(1))
+    monkeypatch.setattr(bell, "next_at", lambda _: looks.append(1))
     running = asyncio.create_task(bell.run(stop))
     await until(lambda: bool(looks))
     _set(quick_flow, "TKT-1/x", "ticket tell TKT-1", LONG_AGO)
+    await until(lambda: len(_done(quick_flow, "ticket.told")) == 1)
+    stop.set()
+    await running
+
+
+async def test_what_falls_due_while_it_looks_is_not_left_to_the_next_poll(
+    quick_flow: Flow, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(scheduler, "POLLS", 3600)
+    clock = VirtualClock(LONG_AGO)
+    quick_flow.say("ticket open TKT-1 far")
+    bell, stop = Bell(quick_flow.dispatcher, clock, "first"), asyncio.Event()
+    bell.plan()
+    while bell.ring():
+        pass
+    _set(quick_flow, "TKT-1/x", "ticket tell TKT-1", LONG_AGO + timedelta(seconds=1))
+    next_at = bell.next_at
+
+    def a_second_later(looked_at: datetime) -> datetime | None:
+        clock.move(timedelta(seconds=1))
+        return next_at(looked_at)
+
+    monkeypatch.setattr(bell, "plan", lambda: None)
+    monkeypatch.setattr(bell, "next_at", a_second_later)
+    running = asyncio.create_task(bell.run(stop))
     await until(lambda: len(_done(quick_flow, "ticket.told")) == 1)
     stop.set()
     await running

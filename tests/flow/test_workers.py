@@ -6,18 +6,19 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection, event
 
+from bot import courier as couriers
 from bot.adapters.port import Delivery
 from handlers.delivery import LEASE, Delivered, Deliveries, Failure, Settlement
 from storage.repositories.outbox import Claim
 from storage.unit_of_work import Records
 from tests.flow.conftest import START, Flow, until
 from tests.flow.test_lanes import _row
-from tests.harness.receiver import Behaviour, arrives, duplicates, hangs
+from tests.harness.receiver import Behaviour, arrives, duplicates, hangs, is_busy
 
 
 def _fill(flow: Flow, messages: int, lanes: int) -> None:
@@ -258,12 +259,33 @@ async def test_a_call_that_takes_too_long_is_in_doubt(quick_flow: Flow):
     assert quick_flow.chat.asked
 
 
+async def test_what_falls_due_while_the_courier_looks_is_not_left_to_its_next_look_by_itself(
+    quick_flow: Flow, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(couriers, "POLLS", 3600.0)
+    quick_flow.say("ticket open TKT-1")
+    quick_flow.chat.follow(is_busy(1))
+    await quick_flow.courier.drain()
+    next_at = quick_flow.courier.next_at
+
+    async def a_second_later() -> datetime | None:
+        quick_flow.wait(seconds=1)
+        return await next_at()
+
+    monkeypatch.setattr(quick_flow.courier, "next_at", a_second_later)
+    stop = asyncio.Event()
+    running = asyncio.create_task(quick_flow.courier.run(stop))
+    await until(lambda: bool(quick_flow.chat.journal))
+    stop.set()
+    await running
+
+
 async def test_a_committed_command_wakes_the_courier_at_once(
     quick_flow: Flow, monkeypatch: pytest.MonkeyPatch
 ):
     pauses: list[float] = []
 
-    async def for_ever() -> float:
+    async def for_ever(_: datetime) -> float:
         pauses.append(3600.0)
         return pauses[-1]
 

@@ -56,6 +56,7 @@ CONTACTS = {
 }
 """How people are woken, besides chat at once and mail after a minute."""
 
+TOLD_AT_MOST = 20
 LOOKS = 0.01  # seconds between two looks at what can be done
 STILL = 1.0  # seconds without any change, after which it is taken that nothing can be done at this moment
 
@@ -257,9 +258,9 @@ class World:
             return not session.scalar(select(exists().where(col(OutboxRow.open))))
 
     def waiting(self) -> list[str]:
-        """What waits to be sent, and since when it was tried how often."""
+        """Some of what waits to be sent, and since when it was tried how often."""
         with self.database.reading() as session:
-            rows = session.scalars(select(OutboxRow).where(col(OutboxRow.open))).all()
+            rows = session.scalars(select(OutboxRow).where(col(OutboxRow.open)).limit(TOLD_AT_MOST)).all()
             return [f"{row.key} {row.state} {row.attempts}x next {row.next_at} {row.reason}" for row in rows]
 
     def overdue(self) -> int:
