@@ -108,8 +108,8 @@ def test_a_copy_sends_nothing_until_it_is_released_and_then_everything(copy: Pro
         assert desk.stop()[0] == 0
 
 
-def test_a_healthy_desk_passes_every_question_of_the_doctor(copy: Program) -> None:
-    found = json.loads(copy.succeed("doctor", "--json"))
+def test_a_healthy_desk_passes_every_question_of_the_doctor(original: Program) -> None:
+    found = json.loads(original.succeed("doctor", "--json"))
     assert {each["name"] for each in found} >= {
         "store", "tables", "SQLite journal", "commits reach the disk", "foreign keys", "waiting for locks",
         "BEGIN IMMEDIATE", "pages", "held", "due moments", "messages", "ledger", "disk", "time zones", "ledger's key",
