@@ -149,6 +149,11 @@ def test_it_ends_within_seconds_when_told_to_and_calls_that_a_success(desk: Serv
     assert "stopping" in desk.said
 
 
+def test_the_log_is_of_this_desk_and_not_of_what_its_libraries_could_do(desk: Serving) -> None:
+    for chatter in ("voice will NOT be supported", "`token` will be unused"):
+        assert chatter not in desk.said
+
+
 def test_no_secret_was_ever_written(program: Program, desk: Serving) -> None:
     """After all of the above, at the most talkative level, with every platform failing."""
     assert desk.process.poll() is not None

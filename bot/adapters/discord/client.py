@@ -27,6 +27,9 @@ from handlers.messages import Command, FieldInput
 
 _log = structlog.get_logger()
 
+# A service desk has no voice, and nobody need be told so at each start.
+discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+
 THEIR_REQUESTS = "Their requests"
 _MEMBERS_FOR = 60.0  # seconds for which a member's roles are believed in a direct talk
 Interaction = discord.Interaction[Any]

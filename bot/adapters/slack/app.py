@@ -89,7 +89,7 @@ class SlackAdapter:
         self._prefix = prefix
         # Nothing below a warning, whatever the house logs: their debug lines hold what people wrote.
         logger = logging.getLogger(__name__ + ".bolt")
-        logger.setLevel(logging.WARNING)
+        logger.setLevel(logging.ERROR)  # until it is made: Bolt warns of the token that it finds in the environment
         self._client = AsyncWebClient(bot_token, base_url=api_url, retry_handlers=[], logger=logger)
         self._postman = Postman(self._client)
         self._spaces = Spaces(self._client)
@@ -116,6 +116,7 @@ class SlackAdapter:
                 raise_error_for_unhandled_request=True,  # else Bolt would log the whole payload
             )
         )
+        logger.setLevel(logging.WARNING)
 
     def routes(self) -> list[BaseRoute]:
         """What the web application must serve; nothing without a signing secret."""
