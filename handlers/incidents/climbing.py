@@ -199,7 +199,7 @@ def _wake(
     left_out = [f"Level {each.level} was passed over: {each.why}." for each in reading.passed]
     late = int((desk.now - step.at).total_seconds())
     if late >= _LATE:
-        left_out.append(f"This comes {late // 60} min late: the desk was away.")
+        left_out.append(f"This comes {late // 60} min late: the desk was away or had too much to do.")
     said = " ".join([*left_out, *(f"Missing: {why}." for why in step.missing)])
     notices += in_thread(incident, f"{incident.ref} wakes {', '.join(names)} ({where})", text=said)
     after = {

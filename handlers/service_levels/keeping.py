@@ -224,7 +224,9 @@ def _reminders(desk: Desk, ticket: Promised, clock: Clock, percent: int, moment:
     late = desk.now - moment
     text: list[Part] = ["It was due " if broken else "It is due ", due or "", "."]
     if late.total_seconds() >= 60:
-        text.append(f" (This word comes {show_duration(_whole_minutes(late))} late: the desk was away.)")
+        text.append(
+            f" (This word comes {show_duration(_whole_minutes(late))} late: the desk was away or had too much to do.)"
+        )
     summary = desk.commands.looks[ref.partition("-")[0]](ref, desk).card.title
     owing = next((who for key in course.who_owes(clock.promise) if (who := ticket.text(key))), None)
     reply = Reply(

@@ -89,7 +89,9 @@ class SlackAdapter:
         self._prefix = prefix
         # Nothing below a warning, whatever the house logs: their debug lines hold what people wrote.
         logger = logging.getLogger(__name__ + ".bolt")
-        logger.setLevel(logging.ERROR)  # until it is made: Bolt warns of the token that it finds in the environment
+        logger.setLevel(
+            logging.ERROR
+        )  # until it is made: Bolt warns of the token that it finds in the environment
         self._client = AsyncWebClient(bot_token, base_url=api_url, retry_handlers=[], logger=logger)
         self._postman = Postman(self._client)
         self._spaces = Spaces(self._client)
