@@ -18,15 +18,17 @@ from typing import Any
 
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlmodel import Session
 
+from handlers.desk import Desk
 from handlers.directory import Directory
 from handlers.dispatch import Dispatcher
 from handlers.errors import NotFound
 from handlers.messages import Kind, Moment, Notice, Part, Reply, Tone, ToRoom, facts
 from handlers.outgoing import AT_REST, Postbox
 from handlers.rules.ledger import LONGEST, Entry
-from storage.database import StoreConflict, StoreUnavailable
+from storage.database import StoreConflict
 from storage.models.flow import SPACE, Post
 from storage.models.people import AccountRow
 from storage.repositories.flow import HELD
@@ -78,6 +80,9 @@ _LISTED_AT_MOST, _BUTTONS_FROM, _BUTTONS_AT_MOST = 20, 5, 10
 _TITLE_AT_MOST = 120  # characters; twenty of them fit where a message may have 4000
 _DELAYED = "Delayed since"
 _TRIES = 4
+
+_STORES_OWN = (OperationalError, InterfaceError, NoneFree)
+"""The store's trouble, and so everybody's: no fault of the message that met it."""
 
 _log = structlog.get_logger()
 
@@ -221,6 +226,71 @@ def listed(replies: Sequence[Reply]) -> Reply:
     )
 
 
+def _no_longer_holds(item: Item, desk: Desk) -> str | None:
+    """Why a message is not worth sending any more; None while it still holds."""
+    if item.subject is None or item.while_in is None:
+        return None
+    try:
+        state = desk.look(item.subject).state
+    except NotFound:
+        return f"{item.subject} is gone"
+    if state not in item.while_in:
+        return f"{item.subject} is {state} now"
+    joins = item.kind == Kind.SPACE and item.place["space"] is None
+    if joins and _post(item.subject, item.platform, SPACE, desk) is None:
+        return f"{item.subject} has no channel of its own"
+    return None
+
+
+def _drawn(item: Item, desk: Desk, now: datetime) -> Reply:
+    if item.kind == Kind.CARD:
+        return desk.look(item.subject or "").card
+    reply = Reply.model_validate(item.payload)
+    if now - item.created_at < LATE:
+        return reply
+    since = facts((_DELAYED, Moment(moment=item.created_at, relative=True)))
+    return reply.model_copy(update={"facts": (*reply.facts, *since)})
+
+
+def _packed(claim: Claim, replies: Sequence[Reply], desk: Desk) -> Parcel:
+    first = claim.items[0]
+    place = dict(first.place)
+    if any(item.place != first.place for item in claim.items):
+        place.pop("below", None)  # about several subjects: said in the room, and in nobody's thread
+    parcel = Parcel(
+        claim=claim,
+        key=claim.key,
+        kind=first.kind,
+        place=place,
+        reply=replies[0] if len(replies) == 1 else listed(replies),
+    )
+    if first.kind == Kind.SPACE:
+        stands = _post(first.subject, first.platform, SPACE, desk)
+        known = {"channel": stands.thread} if stands else {}
+        return replace(parcel, place={**place, **known, "invite": _invited(first, desk)})
+    is_card = first.kind == Kind.CARD
+    # A channel of its own is about the subject as a whole, so nothing is said below its card.
+    below = None if "home" in place else place.get("below")
+    hangs = _post(first.subject if is_card else below, first.platform, place.get("channel"), desk)
+    if hangs is None:
+        return parcel
+    return replace(parcel, edit=hangs.message if is_card else None, thread=hangs.thread)
+
+
+def _invited(item: Item, desk: Desk) -> list[str]:
+    """The accounts of those who are to be in a channel of its own."""
+    people = dict.fromkeys(item.place.get("people", ()))
+    ways = [way for person in people for way in desk.directory.reach(person, item.platform)]
+    return [*dict.fromkeys(way.user for way in ways if way.platform == item.platform)]
+
+
+def _post(subject: str | None, platform: str, place: str | None, desk: Desk) -> Post | None:
+    """Where a subject's card hangs in a place."""
+    if subject is None or place is None:
+        return None
+    return desk.records.posts.at(subject, platform, place)
+
+
 class Deliveries:
     """The rules and transactions of sending. Every method raises StoreUnavailable when it cannot commit."""
 
@@ -244,21 +314,6 @@ class Deliveries:
         with self._database.reading() as session:
             return Records(session).outbox.next_at(platforms)
 
-    def look_again(self, item: Item) -> str | None:
-        """Why a message is not worth sending any more; None while it still holds."""
-        if item.subject is None or item.while_in is None:
-            return None
-        try:
-            state = self._dispatcher.state_of(item.subject)
-        except NotFound:
-            return f"{item.subject} is gone"
-        if state not in item.while_in:
-            return f"{item.subject} is {state} now"
-        joins = item.kind == Kind.SPACE and item.place["space"] is None
-        if joins and self._post(item.subject, item.platform, SPACE) is None:
-            return f"{item.subject} has no channel of its own"
-        return None
-
     def ready(self, claim: Claim, now: datetime, look_again: bool = True) -> Parcel | None:
         """The message as it is to be sent now. What no longer holds or cannot be drawn is settled on the way.
 
@@ -269,75 +324,27 @@ class Deliveries:
             return None
         drawn: list[tuple[Item, Reply]] = []
         ends: list[_End] = []
-        for item in claim.items:
-            try:
-                reason = self.look_again(item) if look_again else None
-                if reason is None:
-                    drawn.append((item, self._drawn(item, now)))
-                else:
-                    ends.append(_End("skipped", [item], reason))
-            except StoreUnavailable:
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever it is, it must not hold up the others
-                _log.exception("message cannot be drawn", notice=item.id)
-                reason = f"{type(error).__name__} while it was drawn"
-                ends += _failed(replace(claim, items=(item,)), Failure(reason, fault=True), now)
+        # One look for all of it, which is over before anything is written: a reader may be in a writer's way.
+        with self._dispatcher.looking() as desk:
+            for item in claim.items:
+                try:
+                    reason = _no_longer_holds(item, desk) if look_again else None
+                    if reason is None:
+                        drawn.append((item, _drawn(item, desk, now)))
+                    else:
+                        ends.append(_End("skipped", [item], reason))
+                except _STORES_OWN:
+                    raise
+                except Exception as error:  # noqa: BLE001 - whatever it is, it must not hold up the others
+                    _log.exception("message cannot be drawn", notice=item.id)
+                    reason = f"{type(error).__name__} while it was drawn"
+                    ends += _failed(replace(claim, items=(item,)), Failure(reason, fault=True), now)
+            kept = replace(claim, items=tuple(item for item, _ in drawn))
+            parcel = _packed(kept, [reply for _, reply in drawn], desk) if drawn else None
         rests_until = None if drawn else now
         if ends and not self.settle(Settlement(claim, ends, now, rests_until, claim.failures)):
             return None
-        if not drawn:
-            return None
-        kept = replace(claim, items=tuple(item for item, _ in drawn))
-        return self._packed(kept, [reply for _, reply in drawn])
-
-    def _drawn(self, item: Item, now: datetime) -> Reply:
-        if item.kind == Kind.CARD:
-            return self._dispatcher.look(item.subject or "").card
-        reply = Reply.model_validate(item.payload)
-        if now - item.created_at < LATE:
-            return reply
-        since = facts((_DELAYED, Moment(moment=item.created_at, relative=True)))
-        return reply.model_copy(update={"facts": (*reply.facts, *since)})
-
-    def _packed(self, claim: Claim, replies: Sequence[Reply]) -> Parcel:
-        first = claim.items[0]
-        place = dict(first.place)
-        if any(item.place != first.place for item in claim.items):
-            place.pop("below", None)  # about several subjects: said in the room, and in nobody's thread
-        parcel = Parcel(
-            claim=claim,
-            key=claim.key,
-            kind=first.kind,
-            place=place,
-            reply=replies[0] if len(replies) == 1 else listed(replies),
-        )
-        if first.kind == Kind.SPACE:
-            stands = self._post(first.subject, first.platform, SPACE)
-            known = {"channel": stands.thread} if stands else {}
-            return replace(parcel, place={**place, **known, "invite": self._invited(first)})
-        is_card = first.kind == Kind.CARD
-        # A channel of its own is about the subject as a whole, so nothing is said below its card.
-        below = None if "home" in place else place.get("below")
-        hangs = self._post(first.subject if is_card else below, first.platform, place.get("channel"))
-        if hangs is None:
-            return parcel
-        return replace(parcel, edit=hangs.message if is_card else None, thread=hangs.thread)
-
-    def _invited(self, item: Item) -> list[str]:
-        """The accounts of those who are to be in a channel of its own."""
-        with self._database.reading() as session:
-            records = Records(session)
-            directory = Directory(self._dispatcher.policy(), records, self._dispatcher.platforms)
-            people = dict.fromkeys(item.place.get("people", ()))
-            ways = [way for person in people for way in directory.reach(person, item.platform)]
-            return [*dict.fromkeys(way.user for way in ways if way.platform == item.platform)]
-
-    def _post(self, subject: str | None, platform: str, place: str | None) -> Post | None:
-        """Where a subject's card hangs in a place."""
-        if subject is None or place is None:
-            return None
-        with self._database.reading() as session:
-            return Records(session).posts.at(subject, platform, place)
+        return parcel
 
     # After it was sent ----------------------------------------------------------------------------
 
@@ -440,8 +447,8 @@ class Deliveries:
         except _TooLate:
             _log.warning("too late to record", lane=claim.lane, worker=claim.holder, fence=claim.fence)
             return False
-        except (OperationalError, InterfaceError):
-            raise  # it is the store's trouble, and so everybody's
+        except _STORES_OWN:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not hold up the others
             return error
         return True

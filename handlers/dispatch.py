@@ -7,8 +7,8 @@ follow-ups and the sender's key exist together, or none of them does. A repeated
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -16,7 +16,6 @@ from uuid import uuid4
 
 import structlog
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session
 
 from config.policy import Policy, Way
 from handlers.access import Person, require_role
@@ -368,18 +367,16 @@ class Dispatcher:
 
     def look(self, ref: str) -> Standing:
         """How a subject stands now, for its card."""
-        with self.database.reading() as session:
-            standing = self._standing(ref, session)
+        with self.looking() as desk:
+            standing = desk.look(ref)
             return replace(standing, drawn=standing.card)
 
-    def state_of(self, ref: str) -> str:
-        """The state of a subject, for looking again before a send: nothing is drawn."""
+    @contextmanager
+    def looking(self) -> Iterator[Desk]:
+        """The desk's own look at its store, for several questions at once. What it changes is rolled back."""
         with self.database.reading() as session:
-            return self._standing(ref, session).state
-
-    def _standing(self, ref: str, session: Session) -> Standing:
-        sender = Command(line="", sender=DESK, place=Place(platform="desk"), key="")
-        return self._desk(sender, Records(session), "").look(ref)
+            command = Command(line="", sender=DESK, place=Place(platform=DESK.platform), key="")
+            yield self._desk(command, Records(session), "")
 
 
 def _taken_in(command: Command) -> Command:

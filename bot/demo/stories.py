@@ -233,7 +233,7 @@ def change(world: World) -> Story:
     world.say("oncall", f"change submit {ref}")
     for approver in ("approver", "manager", "owner"):
         yield world.worked(90, 0.7)
-        if world.dispatcher.state_of(ref) == "submitted" or approver == "approver":
+        if approver == "approver" or world.dispatcher.look(ref).state == "submitted":
             world.say(approver, f"change approve {ref}")
     world.say("oncall", f"change schedule {ref} anyway:yes")
     yield start + timedelta(minutes=draw.randint(1, 10))
