@@ -84,9 +84,8 @@ class Courier:
         try:
             while not stop.is_set():
                 self._ring.clear()
-                looked_at = self._clock.now()
                 try:
-                    pause = 0.0 if await self.turn() else await self._pause(looked_at)
+                    pause = await self._look()
                 except StoreUnavailable as error:
                     _log.warning("the outbox cannot be read", why=str(error))
                     pause = POLLS
@@ -139,16 +138,16 @@ class Courier:
         """When the next message may leave; None when nothing waits. May be past: it may leave now, or it gathers."""
         return await self._call(self._deliveries.next_at, list(self._adapters))
 
-    async def _pause(self, looked_at: datetime) -> float:
-        """Seconds until the next look, unless somebody nudges.
-
-        What could leave at the last look and was not taken is somebody else's now, or gathers: it is left alone for a
-        while. What fell due since is not.
-        """
+    async def _look(self) -> float:
+        """Start sending what may leave now, if anything may; seconds until the next look, unless somebody nudges."""
+        looked_at = self._clock.now()
         next_at = await self.next_at()
-        if next_at is None or next_at <= looked_at:
+        if next_at is None:
             return POLLS
-        return min(max((next_at - self._clock.now()).total_seconds(), 0.0), POLLS)
+        if next_at > looked_at:
+            return min(max((next_at - self._clock.now()).total_seconds(), 0.0), POLLS)
+        # What may leave and is not taken is somebody else's by now, or gathers.
+        return 0.0 if await self.turn() else POLLS
 
     async def _claim(self, at_most: Mapping[str, int]) -> Sequence[Claim]:
         if not at_most:

@@ -113,13 +113,13 @@ class Bell:
                 self._rung.clear()
                 looked_at = self._clock.now()
                 try:
-                    if await self.turn():
-                        continue
                     next_at = await anyio.to_thread.run_sync(self.next_at, looked_at)
-                    if next_at is not None and next_at > looked_at:  # else it is somebody else's now
+                    if next_at is not None and next_at > looked_at:
                         scheduler.add_job(
                             self._ring, "date", run_date=next_at, id="due", replace_existing=True
                         )
+                    elif next_at is not None and await self.turn():
+                        continue
                 except StoreUnavailable as error:
                     _log.warning("what is due cannot be read", why=str(error))
                 await self._rung.wait()

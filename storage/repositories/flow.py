@@ -109,6 +109,12 @@ _TAKEABLE = Prepared(
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
+_EARLIEST = Prepared(
+    select(_due.c.at, _due.c.lease_until)
+    .where(_due.c.open, _due.c.rank == bindparam("of"))
+    .order_by(_due.c.at, _due.c.id)
+    .limit(1)
+)
 _TO_COME = Prepared(
     select(func.min(_due.c.at)).where(_due.c.open, _due.c.rank == bindparam("of"), _due.c.at > _NOW)
 )
@@ -248,12 +254,22 @@ class Dues:
 
     def next_at(self, now: datetime) -> datetime | None:
         """When something may be taken next, not before `now`; None when no moment is to come."""
-        asked = [
-            asked.value(self._session, of=rank, now=now)
-            for rank in _RANKS
-            for asked in (_TO_COME, _FREE_AGAIN)
+        found = (self._next_of(rank, now) for rank in _RANKS)
+        return min(filter(None, found), default=None)
+
+    def _next_of(self, rank: int, now: datetime) -> datetime | None:
+        earliest = _EARLIEST.first(self._session, of=rank)
+        if earliest is None:
+            return None
+        at: datetime = earliest[0]
+        lease_until: datetime | None = earliest[1]
+        if lease_until is None or lease_until <= now:
+            return max(at, now)
+        # It is in somebody's hands or was put off, and others may come before it is free again.
+        ahead: list[datetime | None] = [
+            each.value(self._session, of=rank, now=now) for each in (_TO_COME, _FREE_AGAIN)
         ]
-        return min(filter(None, asked), default=None)
+        return min(filter(None, ahead))
 
     def overdue(self, before: datetime) -> int:
         """How many open moments lie before an instant."""
