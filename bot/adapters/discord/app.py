@@ -32,30 +32,24 @@ _LONGEST_PAUSE = 60.0
 _START_PATIENCE = 6.0  # seconds; who starts it holds a lease meanwhile, and must be able to renew it
 
 
-class TooSoon(Exception):
-    """The desk has signed in at the gateway so often that it must wait, in seconds."""
-
-    def __init__(self, wait: float) -> None:
-        super().__init__(f"{wait:.0f} s")
-        self.wait = wait
-
-
 class SignIns:
-    """How often the desk may sign in at the gateway: Discord resets the token of one who does it 1000 times a day.
+    """How often the desk signs in at the gateway: Discord resets the token of one who does it 1000 times a day.
 
-    Taking up a session again is no sign-in. What is refused here waits outside: a connection that says nothing for
-    so long is cut.
+    Taking up a session again is no sign-in.
     """
 
     def __init__(self) -> None:
         self._at: deque[float] = deque(maxlen=limits.IDENTIFIES_AT_MOST)
 
-    def admit(self) -> None:
-        """Sign in now. Raises TooSoon."""
-        now = clock.monotonic()
-        if len(self._at) == self._at.maxlen and (wait := self._at[0] + limits.IDENTIFIES_WITHIN - now) > 0:
-            raise TooSoon(wait)
-        self._at.append(now)
+    def note(self) -> None:
+        """The desk signs in now."""
+        self._at.append(clock.monotonic())
+
+    def wait(self) -> float:
+        """Seconds until it may do so again."""
+        if len(self._at) < limits.IDENTIFIES_AT_MOST:
+            return 0.0
+        return max(0.0, self._at[0] + limits.IDENTIFIES_WITHIN - clock.monotonic())
 
 
 class DiscordAdapter(Adapter):
@@ -107,7 +101,7 @@ class DiscordAdapter(Adapter):
             remember_hash=remember_hash,
             shelf=shelf,
             answer_within=answer_within,
-            admitted=self._sign_ins.admit,
+            signs_in=self._sign_ins.note,
             began=self._begins,
             lost=self._is_lost,
             resumed=self._goes_on,
@@ -206,13 +200,10 @@ class DiscordAdapter(Adapter):
         """
         pause = _FIRST_PAUSE
         while True:
-            began, at_least = clock.monotonic(), 0.0
+            began = clock.monotonic()
             try:
                 await self.client.start(self._token)
                 _log.warning("the gateway of Discord was closed")
-            except TooSoon as early:
-                _log.warning("the gateway of Discord was lost too often", wait=early.wait)
-                at_least = early.wait
             except discord.LoginFailure:
                 if not self._up.is_set():
                     raise
@@ -223,5 +214,5 @@ class DiscordAdapter(Adapter):
             await self.client.close()
             lasted = clock.monotonic() - began
             pause = _FIRST_PAUSE if lasted > _LONGEST_PAUSE else min(2 * pause, _LONGEST_PAUSE)
-            await sleep(max(pause, at_least))
+            await sleep(max(pause, self._sign_ins.wait()))
             self.create_client()

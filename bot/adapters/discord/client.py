@@ -38,8 +38,8 @@ Interaction = discord.Interaction[Any]
 class DeskClient(discord.Client):
     """discord.py's client with what the desk adds.
 
-    `admitted` is asked before it signs in at the gateway, and raises when it may not. `began` is called when a session
-    begins, `lost` when the gateway is gone, and `resumed` when the session goes on and what was missed was said.
+    `signs_in` is called before it signs in at the gateway, `began` when a session begins, `lost` when the gateway is
+    gone, and `resumed` when the session goes on and what was missed was said.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class DeskClient(discord.Client):
         remember_hash: Callable[[str], None],
         shelf: Shelf,
         answer_within: float,
-        admitted: Callable[[], None],
+        signs_in: Callable[[], None],
         began: Callable[[], None],
         lost: Callable[[], None],
         resumed: Callable[[], None],
@@ -69,7 +69,7 @@ class DeskClient(discord.Client):
         self._synced_hash = synced_hash
         self._remember_hash = remember_hash
         self._ear = ear
-        self._admitted = admitted
+        self._signs_in = signs_in
         self._began = began
         self._lost = lost
         self._resumed = resumed
@@ -119,8 +119,8 @@ class DeskClient(discord.Client):
         return True
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Sign in only as often as the desk may."""
-        self._admitted()
+        """Count the sign-ins, of which Discord allows so many."""
+        self._signs_in()
         await super().before_identify_hook(shard_id, initial=initial)
 
     async def on_connect(self) -> None:

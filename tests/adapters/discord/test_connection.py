@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 
 import discord
@@ -119,6 +120,8 @@ async def test_a_gateway_that_flaps_is_signed_in_to_five_times_in_ten_minutes_at
     for number, at in enumerate(signed_in[limits.IDENTIFIES_AT_MOST :]):
         assert at - signed_in[number] >= limits.IDENTIFIES_WITHIN
     assert len(signed_in) == 2 * limits.IDENTIFIES_AT_MOST, "it does not give up"
+    await adapter.stop()
+    await until(lambda: not any(each.name.startswith("keep-alive-handler") for each in threading.enumerate()))
 
 
 async def test_a_refused_token_is_told_at_once(wire: Wire, adapter: DiscordAdapter):
