@@ -52,7 +52,7 @@ INTERACTION_ANSWER = 3.0
 RATE_LIMIT_PATIENCE = 30.0
 """The shortest that discord.py accepts; a longer wait is the courier's to plan."""
 IDENTIFIES_AT_MOST, IDENTIFIES_WITHIN = 5, 600.0
-"""Our own bound: 720 in a day, of the 1000 that Discord allows."""
+"""Sign-ins in so many seconds, our own bound on new clients: 720 in a day, of the 1000 that Discord allows."""
 
 # Error codes
 UNKNOWN_CHANNEL = 10003
