@@ -112,7 +112,7 @@ async def test_a_gateway_that_flaps_is_signed_in_to_five_times_in_ten_minutes_at
     monkeypatch.setattr(app, "sleep", sleep)
     signed_in: list[float] = []
     await adapter.start()
-    while elapsed < 2 * limits.IDENTIFIES_WITHIN:
+    while elapsed < 2 * limits.IDENTIFIES_WITHIN and len(signed_in) < 30:
         signed_in.append(elapsed)
         wire.up.clear()
         await wire.hang_up()
