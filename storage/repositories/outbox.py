@@ -173,8 +173,9 @@ class Outbox:
         at_most: Mapping[str, int],
         gather_since: datetime | None = None,
     ) -> list[Claim]:
-        """Take what may leave now, one message from each of at most so many lanes of each platform: pages first.
+        """Take what may leave now, one message from each of at most so many lanes of each platform.
 
+        While pages may leave, nothing else does: in a storm the drawing of cards would keep people asleep.
         Reminders that wait in one lane leave as one message; those written after `gather_since` are left to
         gather. Several workers share: a lane that another one is about to take is passed over.
         """
@@ -183,6 +184,8 @@ class Outbox:
             for platform, number in at_most.items()
             for lane in self._free(now, platform, number, gather_since)
         }
+        if pages := {number: lane for number, lane in lanes.items() if lane["first"] < _IDS}:
+            lanes = pages
         # Asked again under the lock: somebody may have sent it between the question and the lock. One that a
         # command counts on (`card_waits`) is passed over until that command is over.
         first = [self._item(row) for number in lanes for row in _OPEN.rows(self._session, wanted=number)]

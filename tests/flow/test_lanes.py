@@ -58,6 +58,15 @@ async def test_pages_leave_before_what_was_written_earlier(flow: Flow):
     assert flow.chat.journal[0].kind == "page"
 
 
+def test_while_pages_may_leave_nothing_else_is_taken(flow: Flow):
+    flow.say("ticket open TKT-1 room-a")
+    flow.say("ticket open TKT-2 room-b")
+    flow.say("ticket page TKT-2 room-b")
+    looks = [flow.deliveries.claim(flow.clock.now(), "first", {"chat": 9}) for _ in range(3)]
+    kinds = [[item.kind for claim in look for item in claim.items] for look in looks]
+    assert kinds == [["page"], ["card"], []], "the other card waits for the page, which has its lane"
+
+
 async def test_a_lane_keeps_the_pace_of_its_platform(two_rooms: Flow):
     for number in range(1, 6):
         two_rooms.say(f"ticket open TKT-{number} room-a")
