@@ -227,8 +227,10 @@ class Dispatcher:
                 tell_programs(desk.policy, desk.records, happened, Way.WEBHOOK in self.platforms)
         for prefix in outcome.undue:
             desk.records.dues.cancel(prefix)
-        for due in outcome.due:
-            desk.records.dues.set(due.key, due.subject, due.at, due.line, due.urgent)
+        if outcome.due:
+            desk.records.dues.set_each(
+                (due.key, due.subject, due.at, due.line, due.urgent) for due in outcome.due
+            )
         if outcome.notices or outcome.cards:
             postbox = Postbox(desk.policy, desk.records, desk.directory, self.platforms)
             spoken = {code for change in outcome.changes for code in declared.speaks_for(change)}

@@ -17,13 +17,10 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlmodel import Session
 
-from storage import sqlite
+from storage import postgresql, sqlite
 from storage.statements import leave_out_rows
 
 _PATIENCE_MS = 10_000
-_LIMITS = {"lock_timeout": 2000, "statement_timeout": 2500, "idle_in_transaction_session_timeout": 10_000}
-"""What PostgreSQL lets nobody exceed, in milliseconds. A person waits for the answer, and Slack for three seconds;
-a process that froze within a transaction holds the others up until the last of these."""
 _WAL_AT_MOST = 64 << 20
 """To how many bytes SQLite's log is cut back once nobody reads from it; a long reader lets it grow meanwhile."""
 
@@ -53,20 +50,7 @@ class Database:
             )
             _prepare_sqlite(self.engine)
         else:
-            # A full pool and a dead server must say so as soon as a lock that somebody holds.
-            self.engine = create_engine(
-                self.url,
-                hide_parameters=True,  # what people wrote must not reach the log with an error
-                pool_size=8,
-                max_overflow=8,
-                pool_timeout=2,
-                pool_pre_ping=True,
-                connect_args={
-                    "connect_timeout": 2,
-                    "tcp_user_timeout": _LIMITS["statement_timeout"],  # a server that is gone says nothing
-                    "options": " ".join(f"-c {name}={limit}" for name, limit in _LIMITS.items()),
-                },
-            )
+            self.engine = postgresql.engine(self.url)
         event.listen(self.engine, "handle_error", _leave_out_rows)
         self._door = threading.Lock() if self.is_sqlite else None
 
@@ -143,7 +127,7 @@ class Database:
     def take_time(connection: Connection) -> None:
         """Let a transaction for which nobody waits take as long as it needs: a migration, a restore."""
         if connection.dialect.name == "postgresql":
-            for name in _LIMITS:
+            for name in postgresql.LIMITS:
                 connection.exec_driver_sql(f"SET LOCAL {name} = 0")
 
     def copy_to(self, path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Dialect, Executable
+from sqlalchemy import Connection, Dialect, Executable, Table, bindparam, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -113,6 +113,14 @@ class Prepared:
             return work(driver, how, values)
         except dialect.loaded_dbapi.Error as error:
             raise _understood(error, how.text, connection, dialect) from error
+
+
+def adding(table: Table, names: Iterable[str]) -> Prepared:
+    """Adds a row, and does nothing where it is known already: one with the same key stands."""
+    columns = {name: table.c[name] for name in names}
+    listed, given = ", ".join(f'"{name}"' for name in columns), ", ".join(f":{name}" for name in columns)
+    said = text(f'INSERT INTO "{table.name}" ({listed}) VALUES ({given}) ON CONFLICT DO NOTHING')  # noqa: S608 - names of our own tables
+    return Prepared(said.bindparams(*(bindparam(name, type_=each.type) for name, each in columns.items())))
 
 
 def _rows(driver: Any, how: _Compiled, values: Any) -> Sequence[tuple[Any, ...]]:

@@ -5,16 +5,30 @@ These are the hot tables, so they are written with prepared statements instead o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    union_all,
+    update,
+)
 from sqlmodel import Session, col
 
 from storage.models.flow import SPACE, Definition, DueRow, InboxRow, Installation, Post
-from storage.statements import Prepared
+from storage.statements import Prepared, adding
 
 _due = DueRow.metadata.tables["due"]
 
@@ -78,22 +92,34 @@ _HANGS_AT = Prepared(
 _PLACES = [each.name for each in _post.c]
 _fact = Installation.metadata.tables["installation"]
 _FACT = Prepared(select(_fact.c.value).where(_fact.c.name == bindparam("wanted")))
-_SETTLE = Prepared(
-    text("INSERT INTO installation (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING").bindparams(
-        bindparam("value", type_=_fact.c.value.type)
+_SETTLE = adding(_fact, ("name", "value"))
+_RANKS = (0, 1)  # named one by one, so that each question is one range of an index for each
+
+
+def _of_each_rank(wanted: Callable[[int], Select[Any]]) -> Prepared:
+    """What a question that gives one row at most finds for each rank."""
+    return Prepared(union_all(*(select(wanted(rank).subquery()) for rank in _RANKS)))
+
+
+def _first_of(*columns: ColumnElement[Any]) -> Callable[[int], Select[Any]]:
+    return lambda rank: (
+        select(*columns).where(_due.c.open, _due.c.rank == rank).order_by(_due.c.at, _due.c.id).limit(1)
     )
-)
+
+
 # In order, or PostgreSQL reads all that is open: in a plan for any instant it takes a third of it to lie before.
-_UNTRIED = Prepared(
-    select(_due.c.id)
-    .where(
-        _due.c.open,
-        _due.c.rank == bindparam("of"),
-        _due.c.at < bindparam("before", type_=_due.c.at.type),
-        _due.c.attempts == 0,
+_UNTRIED = _of_each_rank(
+    lambda rank: (
+        select(_due.c.id)
+        .where(
+            _due.c.open,
+            _due.c.rank == rank,
+            _due.c.at < bindparam("before", type_=_due.c.at.type),
+            _due.c.attempts == 0,
+        )
+        .order_by(_due.c.at)
+        .limit(1)
     )
-    .order_by(_due.c.at)
-    .limit(1)
 )
 _NOW = bindparam("now", type_=_due.c.at.type)
 _TAKE = "id", "key", "subject", "at", "line", "fence", "attempts"
@@ -109,12 +135,7 @@ _TAKEABLE = Prepared(
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
-_EARLIEST = Prepared(
-    select(_due.c.at, _due.c.lease_until)
-    .where(_due.c.open, _due.c.rank == bindparam("of"))
-    .order_by(_due.c.at, _due.c.id)
-    .limit(1)
-)
+_EARLIEST = _of_each_rank(_first_of(_due.c.rank, _due.c.at, _due.c.lease_until))
 _TO_COME = Prepared(
     select(func.min(_due.c.at)).where(_due.c.open, _due.c.rank == bindparam("of"), _due.c.at > _NOW)
 )
@@ -123,12 +144,7 @@ _FREE_AGAIN = Prepared(
         _due.c.open, _due.c.rank == bindparam("of"), _due.c.at <= _NOW
     )
 )
-_FIRST_DUE = Prepared(
-    select(*(_due.c[name] for name in _TAKE))
-    .where(_due.c.open, _due.c.rank == bindparam("of"))
-    .order_by(_due.c.at, _due.c.id)
-    .limit(1)
-)
+_FIRST_DUE = _of_each_rank(_first_of(*(_due.c[name] for name in _TAKE)))
 _DONE = Prepared(
     update(_due).where(_due.c.id == bindparam("which"), _due.c.fence == bindparam("seen")).values(open=False)
 )
@@ -141,7 +157,6 @@ _KNOWN = Prepared(
         _definition.c.version == bindparam("wanted"),
     )
 )
-_RANKS = (0, 1)  # named one by one, so that each question is one range of an index
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +213,15 @@ class Dues:
 
     def set(self, key: str, subject: str, at: datetime, line: str, urgent: bool = False) -> None:
         """Set a moment; an open one of the same key is moved, a finished one is set anew."""
-        _SET_DUE.run(self._session, key=key, subject=subject, at=at, line=line, rank=0 if urgent else 1)
+        self.set_each([(key, subject, at, line, urgent)])
+
+    def set_each(self, moments: Iterable[tuple[str, str, datetime, str, bool]]) -> None:
+        """Set several moments as `set` does, each by its key, subject, instant, line and whether it is urgent."""
+        rows = [
+            {"key": key, "subject": subject, "at": at, "line": line, "rank": 0 if urgent else 1}
+            for key, subject, at, line, urgent in moments
+        ]
+        _SET_DUE.run_each(self._session, rows)
 
     def cancel(self, prefix: str) -> None:
         """Cancel the moments whose key is this or starts with it and a slash."""
@@ -226,7 +249,7 @@ class Dues:
 
     def first(self) -> DueItem | None:
         """The open moment that comes first, for whoever is alone with the store; `done` closes it."""
-        rows = [row for rank in _RANKS if (row := _FIRST_DUE.first(self._session, of=rank))]
+        rows = _FIRST_DUE.rows(self._session)
         if not rows:
             return None
         number, key, subject, at, line, fence, attempts = min(rows, key=lambda row: row[3])
@@ -254,15 +277,11 @@ class Dues:
 
     def next_at(self, now: datetime) -> datetime | None:
         """When something may be taken next, not before `now`; None when no moment is to come."""
-        found = (self._next_of(rank, now) for rank in _RANKS)
-        return min(filter(None, found), default=None)
+        found = [self._next_of(*row[:3], now=now) for row in _EARLIEST.rows(self._session)]
+        return min(found, default=None)
 
-    def _next_of(self, rank: int, now: datetime) -> datetime | None:
-        earliest = _EARLIEST.first(self._session, of=rank)
-        if earliest is None:
-            return None
-        at: datetime = earliest[0]
-        lease_until: datetime | None = earliest[1]
+    def _next_of(self, rank: int, at: datetime, lease_until: datetime | None, *, now: datetime) -> datetime:
+        """When a moment of a rank may be taken, of which the earliest lies there."""
         if lease_until is None or lease_until <= now:
             return max(at, now)
         # It is in somebody's hands or was put off, and others may come before it is free again.
@@ -278,8 +297,7 @@ class Dues:
 
     def is_behind(self, before: datetime) -> bool:
         """Whether a moment before an instant has not been tried yet: the desk is catching up."""
-        asked = (_UNTRIED.value(self._session, of=rank, before=before) for rank in _RANKS)
-        return any(found is not None for found in asked)
+        return bool(_UNTRIED.rows(self._session, before=before))
 
 
 class Counters:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, func, or_, select, text
+from sqlalchemy import bindparam, delete, func, or_, select
 from sqlmodel import Session, col
 from sqlmodel import select as select_models
 
 from storage.models.incidents import PAGED, Incident, IncidentLink, IncidentPart, IncidentText
-from storage.statements import Prepared
+from storage.statements import adding
 
 # Asked by nearly every command on an incident, and so built once.
 _PARTS = (
@@ -24,12 +24,7 @@ _LINKS = (
     .where(col(IncidentLink.incident) == bindparam("wanted"))
     .order_by(col(IncidentLink.at), col(IncidentLink.ref))
 )
-_PUT_PART = Prepared(
-    text(
-        "INSERT INTO incident_part (incident, part, person, since) VALUES (:incident, :part, :person, :since)"
-        " ON CONFLICT DO NOTHING"
-    ).bindparams(bindparam("since", type_=IncidentPart.metadata.tables["incident_part"].c.since.type))
-)
+_PUT_PART = adding(IncidentPart.metadata.tables["incident_part"], ("incident", "part", "person", "since"))
 
 
 class Incidents:

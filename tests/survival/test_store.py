@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -18,9 +18,10 @@ from sqlalchemy import event, make_url, select, text
 from bot.clock import VirtualClock
 from config.policy import Policy
 from storage import sqlite
-from storage.database import _LIMITS, _WAL_AT_MOST, Database, StoreUnavailable
+from storage.database import _WAL_AT_MOST, Database, StoreUnavailable
 from storage.models.evidence import EvidenceRow
 from storage.models.requests import Request
+from storage.postgresql import LIMITS
 from storage.unit_of_work import Records
 from tests.harness.house import MONDAY, Talk
 from tests.survival.audit import reckon
@@ -111,9 +112,27 @@ def test_postgresql_ends_a_statement_that_nobody_would_wait_for_and_lets_long_wo
     with two[0].reading() as session:
         connection = session.connection()
         two[0].take_time(connection)
-        assert [connection.execute(text(f"SHOW {name}")).scalar() for name in _LIMITS] == ["0"] * len(_LIMITS)
+        assert [connection.execute(text(f"SHOW {name}")).scalar() for name in LIMITS] == ["0"] * len(LIMITS)
     with two[0].reading() as session:
-        assert "0" not in [session.connection().execute(text(f"SHOW {name}")).scalar() for name in _LIMITS]
+        assert "0" not in [session.connection().execute(text(f"SHOW {name}")).scalar() for name in LIMITS]
+
+
+@on_postgresql
+def test_connections_that_the_server_ended_meanwhile_are_not_handed_out(two: tuple[Database, Database]):
+    """As it ends them all when it is started anew."""
+    desk, operator = two
+    with ExitStack() as open_at_once:
+        sessions = [open_at_once.enter_context(desk.reading()) for _ in range(3)]
+        pids = [
+            session.connection().execute(text("SELECT pg_backend_pid()")).scalar() for session in sessions
+        ]
+    with operator.reading() as session:
+        for pid in pids:
+            ended = text("SELECT pg_terminate_backend(:pid, 5000)")
+            assert session.connection().execute(ended, {"pid": pid}).scalar(), "it is gone"
+    for _ in pids:
+        with desk.writing() as session:
+            Records(session).ledger.hold()
 
 
 @on_postgresql
