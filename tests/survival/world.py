@@ -293,6 +293,8 @@ class World:
         """When something can be done next, how many messages are under way, how many records there are."""
         now, alive = self.clock.now(), {desk.number for desk in self.desks if desk.lives and not desk.frozen}
         with self.database.reading() as session:
+            if not self.database.is_sqlite:  # all at one moment, as SQLite tells it by itself
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             records = Records(session)
             moments = [records.outbox.next_at(self.platforms), records.dues.next_at(now) if dues else None]
             holders = session.scalars(select(col(Lane.holder)).where(col(Lane.lease_until) > now)).all()
