@@ -1,29 +1,25 @@
-"""`deskbell`: run the desk, speak to it from a shell, and look after it."""
+"""`deskbell`: run the desk, speak to it from a shell, and look after it.
+
+What a subcommand needs is imported when it is called: help and a mistyped option are answered at once.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
-from uuid import uuid4
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from sqlalchemy.exc import DBAPIError
 
-from bot import logs, reach
-from bot.checkpoints import CheckpointRefused
-from bot.wiring import House, OldSchema, build, secrets_of
-from config.loading import PolicyErrors, load
-from config.settings import SettingsErrors, read_settings
-from handlers.rules.rotation import first_gap
-from storage.database import StoreUnavailable
-from storage.repositories.flow import EXAMPLE
+from bot.start import loading
+
+if TYPE_CHECKING:
+    from bot.wiring import House
 
 app = typer.Typer(
     name="deskbell",
@@ -57,6 +53,16 @@ def main() -> None:
 @contextmanager
 def _house(migrated: bool = True) -> Iterator[House]:
     """A house from the environment; what is wrong with settings, policy or store is said without a traceback."""
+    with loading():
+        from sqlalchemy.exc import DBAPIError
+
+        from bot import logs
+        from bot.checkpoints import CheckpointRefused
+        from bot.wiring import OldSchema, build, secrets_of
+        from config.loading import PolicyErrors
+        from config.settings import SettingsErrors, read_settings
+        from storage.database import StoreUnavailable
+
     try:
         settings = read_settings()
         logs.configure(settings.log == "json", settings.log_level, secrets_of(settings))
@@ -109,7 +115,11 @@ def worker() -> None:
 
 
 def _run(*, web: bool, work: bool, migrate_first: bool = False) -> None:
-    from bot.running import run
+    import asyncio
+
+    with loading():
+        from bot.running import run
+        from storage.repositories.flow import EXAMPLE
 
     with _house(migrated=not migrate_first) as house:
         if migrate_first:
@@ -135,6 +145,12 @@ def migrate() -> None:
 @app.command()
 def check(folder: Annotated[Path | None, typer.Argument(help="A folder of policy files")] = None) -> None:
     """Read the settings and the policy, and report every problem by file and line."""
+    with loading():
+        from bot import reach
+        from config.loading import PolicyErrors, load
+        from config.settings import SettingsErrors, read_settings
+        from handlers.rules.rotation import first_gap
+
     try:
         settings = read_settings()
         policy = load(folder or settings.config, first_gap)
@@ -159,8 +175,11 @@ def say(
     key: Annotated[str | None, typer.Option(help="A key of your own that makes it happen once")] = None,
 ) -> None:
     """Say one line to the desk as one of its people, and read the answer. Exit code 1 when it was refused."""
-    from bot.adapters.console.render import to_text
-    from handlers.messages import Command, Place, Sender, Tone
+    from uuid import uuid4
+
+    with loading():
+        from bot.adapters.console.render import to_text
+        from handlers.messages import Command, Place, Sender, Tone
 
     with _house() as house:
         if "console" not in house.platforms:
@@ -188,7 +207,9 @@ def rehearse(
     as_json: Annotated[bool, typer.Option("--json", help="The transcript as JSON")] = False,
 ) -> None:
     """Play a rehearsal file on a throw-away desk with a virtual clock. Exit code 1 when an expectation fails."""
-    from bot.rehearsal import rehearse as play
+    with loading():
+        from bot.rehearsal import rehearse as play
+        from config.loading import PolicyErrors
 
     try:
         transcript = play(file)
@@ -206,7 +227,8 @@ def demo(
     seed: Annotated[int, typer.Option(help="The same seed gives the same history")] = 1,
 ) -> None:
     """Fill an empty store with a year of example history, made by playing it through the desk itself."""
-    from bot.demo import NotEmpty, play
+    with loading():
+        from bot.demo import NotEmpty, play
 
     with _house(migrated=False) as house:
         house.migrate()

@@ -16,27 +16,14 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
-from bot.adapters.console.app import ConsoleAdapter
-from bot.adapters.port import Adapter, Ear
 from bot.checkpoints import Notary
 from bot.clock import Clock, SystemClock
-from bot.courier import Courier
-from bot.erasures import Erasures
-from bot.measures import MeasuredAdapter, Measures, MeasuringEar
 from bot.reach import connected
-from bot.scheduler import Bell
+from bot.start import loading
 from bot.tokens import Tokens, open_tokens
-from bot.web.alerts import AlertIntake
-from bot.web.changes import PAGE, ChangePages
-from bot.web.doors import Doors
-from bot.web.feeds import Feeds
-from bot.web.pages import Pages
-from bot.web.special import special
 from config.loading import PolicyFiles
 from config.policy import Policy, Way
 from config.settings import Settings
-from handlers import registry
-from handlers.dispatch import Dispatcher
 from handlers.rules.ledger import Findings
 from handlers.rules.rotation import first_gap
 from storage import migrations
@@ -45,7 +32,17 @@ from storage.repositories.coverage import AT_ONCE
 from storage.unit_of_work import Records
 
 if TYPE_CHECKING:
+    from bot.adapters.port import Adapter, Ear
+    from bot.courier import Courier
+    from bot.erasures import Erasures
+    from bot.measures import Measures
+    from bot.scheduler import Bell
+    from bot.web.alerts import AlertIntake
+    from bot.web.changes import ChangePages
+    from bot.web.feeds import Feeds
+    from bot.web.pages import Pages
     from bot.web.rest import Rest
+    from handlers.dispatch import Dispatcher
 
 _ORIGIN = "ledger-origin"
 _SYNCED = "discord-commands"
@@ -60,7 +57,11 @@ class OldSchema(Exception):
 
 @dataclass
 class House:
-    """Everything one process works with, built when it is first asked for."""
+    """Everything one process works with, built when it is first asked for.
+
+    So are the libraries of each part: `serve` asks for all of them, most subcommands for few, and to load them takes
+    longer than what a subcommand does.
+    """
 
     settings: Settings
     clock: Clock
@@ -91,6 +92,10 @@ class House:
     @cached_property
     def dispatcher(self) -> Dispatcher:
         """What carries out commands."""
+        with loading():
+            from handlers import registry
+            from handlers.dispatch import Dispatcher
+
         return Dispatcher(
             registry.load(),
             self.policy,
@@ -104,11 +109,15 @@ class House:
     @cached_property
     def ear(self) -> Ear:
         """How adapters speak to the dispatcher."""
+        from bot.measures import MeasuringEar
+
         return MeasuringEar(self.dispatcher, self.measures)
 
     @cached_property
     def measures(self) -> Measures:
         """What is measured."""
+        from bot.measures import Measures
+
         return Measures(self.database, self.clock.now)
 
     @cached_property
@@ -120,6 +129,8 @@ class House:
     @cached_property
     def erasures(self) -> Erasures:
         """Whom the desk has forgotten, beside the checkpoints."""
+        from bot.erasures import Erasures
+
         return Erasures(self.settings.home)
 
     def sign(self, only_if_due: bool = True) -> str | None:
@@ -178,29 +189,39 @@ class House:
     @cached_property
     def alerts(self) -> AlertIntake:
         """What hears monitoring systems."""
+        from bot.web.alerts import AlertIntake
+
         count = self.measures.alert
         return AlertIntake(self.dispatcher, self.policy, self.tokens, self.clock.now, count)
 
     @cached_property
     def feeds(self) -> Feeds:
         """What serves calendars."""
+        from bot.web.feeds import Feeds
+
         return Feeds(self.policy, self.database, self.tokens, self.clock.now, self.settings.url)
 
     @cached_property
     def rest(self) -> Rest:
         """What programs speak to."""
-        from bot.web.rest import Rest  # described by so many shapes that only a web server should pay for it
+        from bot.web.rest import Rest
 
         return Rest(self.dispatcher, self.database, self.clock.now, self.settings.rest_rate)
 
     @cached_property
     def change_pages(self) -> ChangePages:
         """What serves the calendar of changes as a page, and the gate that pipelines ask."""
+        from bot.web.changes import ChangePages
+
         return ChangePages(self.policy, self.database, self.tokens, self.clock.now)
 
     @cached_property
     def pages(self) -> Pages:
         """What serves the pages, to those who signed in by a link from chat."""
+        from bot.web.doors import Doors
+        from bot.web.pages import Pages
+        from bot.web.special import special
+
         own = Doors(self.database, self.tokens, self.clock.now, self.settings.url)
         return Pages(self.dispatcher, own, self.clock.now, special(self.change_pages))
 
@@ -213,6 +234,8 @@ class House:
             return f"{self.settings.url}/api/v1/token"
         if name.startswith("enter/"):
             return f"{self.settings.url}/desk/{name}.{self.tokens.of(name)}"
+        from bot.web.changes import PAGE
+
         if name == PAGE:
             return f"{self.settings.url}/changes/calendar?token={self.tokens.of(PAGE)}"
         place = name.partition("#")[0]  # what follows tells one address of a feed from the one before
@@ -227,16 +250,13 @@ class House:
         if "discord" in self.platforms:
             made["discord"] = self._discord()
         if "console" in self.platforms:
-            made["console"] = ConsoleAdapter(
-                self.ear, self.database, self.policy, self.clock, self.settings.host
-            )
+            made["console"] = self._console()
         if not {*Way}.isdisjoint(self.platforms):
             made |= {each.platform: each for each in self._ways_to_wake()}
         return made
 
     def _ways_to_wake(self) -> Iterator[Adapter]:
         """Those outside chat. What the administrator names in the settings may be anywhere."""
-        # Imported here, because a house without them should not pay for their libraries; the same below.
         from bot.adapters.notify.mail import MailAdapter, Server
         from bot.adapters.notify.ntfy import NtfyAdapter
         from bot.adapters.notify.outbound import Outbound
@@ -260,6 +280,11 @@ class House:
         if settings.webhook_secret is not None:
             secret = _secret(settings.webhook_secret)
             yield WebhookAdapter(Outbound(settings.webhook_allow), secret, now)
+
+    def _console(self) -> Adapter:
+        from bot.adapters.console.app import ConsoleAdapter
+
+        return ConsoleAdapter(self.ear, self.database, self.policy, self.clock, self.settings.host)
 
     def _slack(self) -> Adapter:
         from bot.adapters.slack.app import SlackAdapter
@@ -308,12 +333,17 @@ class House:
     @cached_property
     def courier(self) -> Courier:
         """What takes messages out into the world."""
+        from bot.courier import Courier
+        from bot.measures import MeasuredAdapter
+
         measured = {name: MeasuredAdapter(each, self.measures) for name, each in self.adapters.items()}
         return Courier(self.dispatcher, measured, self.clock, self.holder)
 
     @cached_property
     def bell(self) -> Bell:
         """What wakes the desk when something is due."""
+        from bot.scheduler import Bell
+
         return Bell(self.dispatcher, self.clock, self.holder)
 
     def policy_or_errors(self) -> Policy:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -26,14 +26,9 @@ from config.policy import (
 )
 
 Body = Mapping[str, Any]
+T = TypeVar("T")
 
-# Unlike a file, a stored body may hold a key that a later release has dropped: it is passed over.
-_AGREEMENT = TypeAdapter(Agreement)
-_OFFERING = TypeAdapter(Offering)
-_ESCALATION = TypeAdapter(Escalation)
-_CHANGES = TypeAdapter(ChangeRules)
-_CALENDAR = TypeAdapter(Calendar)
-_PLAN = TypeAdapter(Plan)
+_readers: dict[type[Any], TypeAdapter[Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -103,27 +98,27 @@ def _definition(kind: str, key: str, thing: object, policy: Policy, used: Iterab
 
 def agreement_from(body: Body) -> Agreement:
     """The agreement in a stored definition's body; raises pydantic's ValidationError for anything else."""
-    return _AGREEMENT.validate_python(body["agreement"])
+    return _read(Agreement, body["agreement"])
 
 
 def offering_from(body: Body) -> Offering:
     """The offering in a stored definition's body; raises pydantic's ValidationError for anything else."""
-    return _OFFERING.validate_python(body["offering"])
+    return _read(Offering, body["offering"])
 
 
 def escalation_from(body: Body) -> Escalation:
     """The escalation in a stored definition's body; raises pydantic's ValidationError for anything else."""
-    return _ESCALATION.validate_python(body["escalation"])
+    return _read(Escalation, body["escalation"])
 
 
 def changes_from(body: Body) -> ChangeRules:
     """The rules of changes in a stored definition's body; raises pydantic's ValidationError for anything else."""
-    return _CHANGES.validate_python(body["changes"])
+    return _read(ChangeRules, body["changes"])
 
 
 def plan_from(body: Body) -> Plan:
     """The continuity plan in a stored definition's body; raises pydantic's ValidationError for anything else."""
-    return _PLAN.validate_python(body["plan"])
+    return _read(Plan, body["plan"])
 
 
 def calendars_from(body: Body) -> dict[str, Calendar]:
@@ -133,4 +128,14 @@ def calendars_from(body: Body) -> dict[str, Calendar]:
 
 def calendar_from(body: Body) -> Calendar:
     """One calendar from its plain form (`plain(calendar)`)."""
-    return _CALENDAR.validate_python(body)
+    return _read(Calendar, body)
+
+
+def _read(kind: type[T], body: Any) -> T:
+    """Unlike a file, a stored body may hold a key that a later release has dropped: it is passed over."""
+    if (
+        kind not in _readers
+    ):  # made when it is first needed, for a process that reads no body should not wait for it
+        _readers[kind] = TypeAdapter(kind)
+    found: T = _readers[kind].validate_python(body)
+    return found

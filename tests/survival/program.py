@@ -46,8 +46,18 @@ STORE_PATIENCE = "SURVIVAL_STORE_PATIENCE"
 
 # What a desk imports, and asks another process for, only when it needs it; a forked one need not.
 _LATE = (
+    "alembic.command",
+    "bot.adapters.console.app",
     "bot.adapters.discord.app",
     "bot.adapters.slack.app",
+    "bot.erasures",
+    "bot.measures",
+    "bot.scheduler",
+    "bot.web.alerts",
+    "bot.web.feeds",
+    "bot.web.rest",
+    "bot.web.special",
+    "handlers.registry",
     "uvicorn.lifespan.on",
     "uvicorn.protocols.http.httptools_impl",
 )
@@ -103,7 +113,7 @@ WRAPPED: Sequence[tuple[Any, str, Wrap]] = (
     (checkpoints.Notary, "make", _during("checkpoint")),
     (checkpoints, "_write", _striking),
     (migrations, "upgrade", _during("migration")),
-    (cli, "build", _struck_house),
+    (wiring, "build", _struck_house),
     (running, "create", _answering),
 )
 """What is wrapped, by its owner and name, so that a part which is renamed fails here and is not left out unseen."""
@@ -228,6 +238,7 @@ def nurse() -> None:
     for each in _LATE:
         import_module(each)
     load(_POLICIES)
+    running.spare_what_is_loaded()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     died, tells = os.pipe()
