@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import yaml
 from sqlalchemy import select
 from sqlmodel import SQLModel
 
+from bot.clock import VirtualClock
 from config.policy import Account, ChangeRules, ChangeStage, Level, Person, Policy, Role
 from config.vocabulary import event_practices, practices
 from handlers import registry
@@ -22,7 +23,7 @@ from handlers.declare import Declared
 from handlers.messages import DESK, Command, Place, Sender, Tone
 from handlers.rules.ledger import Record
 from storage.unit_of_work import Records
-from tests.harness.house import Talk
+from tests.harness.house import MONDAY, Stores, Talk
 from tests.harness.situations import Said, Situation
 
 COMMANDS = registry.load()
@@ -242,36 +243,42 @@ LATER = (
 """Says what can only be said once promises were broken."""
 
 
-@pytest.fixture
-def played(quick_talk: Talk, monkeypatch: pytest.MonkeyPatch) -> tuple[Talk, set[str]]:
-    """A desk that lived through the story, and the names of the commands that were carried out."""
-    carried_out: set[str] = set()
-    write = quick_talk.dispatcher._write
+@pytest.fixture(scope="module")
+def played(stores: Stores, policy: Policy) -> Iterator[tuple[Talk, set[str]]]:
+    """A desk that lived through the story, and the names of the commands that were carried out; to be looked at."""
+    with stores.sqlite() as store, pytest.MonkeyPatch.context() as monkeypatch:
+        talk, carried_out = Talk(store, policy, VirtualClock(MONDAY)), set[str]()
+        write = talk.dispatcher._write
 
-    def noted(declared: Declared, *arguments: Any) -> None:
-        carried_out.add(declared.name)
-        write(declared, *arguments)
+        def noted(declared: Declared, *arguments: Any) -> None:
+            carried_out.add(declared.name)
+            write(declared, *arguments)
 
-    monkeypatch.setattr(quick_talk.dispatcher, "_write", noted)
-    quick_talk.policy = replace(quick_talk.policy, version="quick", changes=_quick(quick_talk.policy))
+        monkeypatch.setattr(talk.dispatcher, "_write", noted)
+        play(talk)
+        yield talk, carried_out
+
+
+def play(talk: Talk) -> None:
+    """Let a desk live through the story."""
+    talk.policy = replace(talk.policy, version="quick", changes=_quick(talk.policy))
     for number, (person, line) in enumerate((*STORY, *LATER)):
         if number == len(STORY):
-            quick_talk.wait(days=30)
+            talk.wait(days=30)
         said = (
-            quick_talk.say(person, line)
+            talk.say(person, line)
             if person != DESK.user
-            else quick_talk.dispatcher.obey(
+            else talk.dispatcher.obey(
                 Command(line=line, sender=DESK, place=Place(platform="desk"), key=f"story/{number}")
             )
         )
         assert said.tone is not Tone.BAD, (line, said)
         assert said.form is None, (line, said)
-    day = quick_talk.clock.now().astimezone(ZoneInfo("Europe/Berlin")).date()
-    quick_talk.say("manager", f"sla seen week {day}")
-    simulated = quick_talk.say("manager", "sla simulate standard calendar:24x7")
-    migrated = quick_talk.say("manager", simulated.buttons[0].line + " because:“round the clock”")
+    day = talk.clock.now().astimezone(ZoneInfo("Europe/Berlin")).date()
+    talk.say("manager", f"sla seen week {day}")
+    simulated = talk.say("manager", "sla simulate standard calendar:24x7")
+    migrated = talk.say("manager", simulated.buttons[0].line + " because:“round the clock”")
     assert migrated.tone is Tone.GOOD, migrated
-    return quick_talk, carried_out
 
 
 def records(talk: Talk) -> list[Record]:
@@ -640,12 +647,10 @@ def strict(policy: Policy) -> Policy:
 
 
 @pytest.fixture(scope="module")
-def situations(
-    strict: Policy, sqlite_template: bytes, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[Said, Situation]:
+def situations(strict: Policy, stores: Stores) -> Mapping[Said, Situation]:
     """A store for each situation that any command needs."""
     every = (said for said, _ in SITUATIONS.values())
-    return Situation.all_of(every, strict, sqlite_template, tmp_path_factory.mktemp("situations"))
+    return Situation.all_of(every, strict, stores)
 
 
 def sender(actor: str) -> Sender:
@@ -673,7 +678,7 @@ def test_every_spoken_command_is_in_the_table_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("name", sorted(SITUATIONS))
 def test_exactly_those_whom_the_table_names_may_say_it(
-    name: str, situations: Mapping[Said, Situation], tmp_path: Path
+    name: str, situations: Mapping[Said, Situation], stores: Stores
 ) -> None:
     said, rest = SITUATIONS[name]
     commands = {
@@ -682,7 +687,7 @@ def test_exactly_those_whom_the_table_names_may_say_it(
         )
         for actor in ACTORS
     }
-    assert situations[said].those_who_may(commands, tmp_path) == may(name)
+    assert situations[said].those_who_may(commands, stores) == may(name)
 
 
 def test_a_role_that_is_taken_away_is_gone_with_the_next_command(quick_talk: Talk) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from config.policy import ChangeStage, Level, Person, Policy, Role
 from handlers.messages import Command, Place, Sender
+from tests.harness.house import Stores
 from tests.harness.situations import Said, Situation
 
 ALL = (
@@ -137,17 +137,15 @@ def related(policy: Policy) -> Policy:
 
 
 @pytest.fixture(scope="module")
-def situations(
-    related: Policy, sqlite_template: bytes, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[Said, Situation]:
+def situations(related: Policy, stores: Stores) -> Mapping[Said, Situation]:
     """A store for each situation of the matrix."""
     every = (said for said, _ in MATRIX.values())
-    return Situation.all_of(every, related, sqlite_template, tmp_path_factory.mktemp("situations"))
+    return Situation.all_of(every, related, stores)
 
 
 @pytest.mark.parametrize("line", MATRIX)
 def test_exactly_those_may_who_should(
-    line: str, situations: Mapping[Said, Situation], tmp_path: Path
+    line: str, situations: Mapping[Said, Situation], stores: Stores
 ) -> None:
     said, expected = MATRIX[line]
     place = Place(platform="console", channel="requests")
@@ -157,4 +155,4 @@ def test_exactly_those_may_who_should(
         )
         for person in ALL
     }
-    assert situations[said].those_who_may(commands, tmp_path) == expected
+    assert situations[said].those_who_may(commands, stores) == expected

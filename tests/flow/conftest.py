@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from structlog.testing import capture_logs
 
 from bot.clock import VirtualClock
@@ -121,10 +121,16 @@ def two_platforms(policy: Policy) -> Policy:
     return on_two_platforms(policy)
 
 
+def _hurry(connection: Connection) -> None:
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.execute("PRAGMA synchronous=OFF")
+
+
 def make_flow(database: Database, policy: Policy, pace: float = 0.0) -> Flow:
     """A flow on a store, durable against a crash of the process and not of the machine."""
     if database.is_sqlite:
-        event.listen(database.engine, "connect", lambda each, _: each.execute("PRAGMA synchronous=OFF"))
+        event.listen(database.engine, "engine_connect", _hurry)
     clock = VirtualClock(START)
     platforms = ["chat", "other", "mail", "sms"]
     dispatcher = Dispatcher(Commands([tickets]), lambda: policy, database, clock.now, platforms)

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -141,31 +143,85 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
+class Stores:
+    """Stores that are opened again and again, by as many names as are lent at once.
+
+    An engine works out once how it says a statement, and thousands of tests say the same few hundred. A test gets an
+    empty store all the same, and nobody listens to it but whom the test brings.
+    """
+
+    def __init__(self, folder: Path, empty: bytes) -> None:
+        self._folder = folder
+        self._empty = empty
+        self._opened: dict[str, Database] = {}
+        self._lent: set[str] = set()
+
+    @contextmanager
+    def sqlite(self, holding: bytes = b"") -> Iterator[Database]:
+        """Lend a store of SQLite: an empty one, or a copy of the file that is given."""
+        with self._name() as name:
+            file = self._folder / f"{name}.db"
+            for ending in (
+                "",
+                "-wal",
+                "-shm",
+            ):  # a new file, so that whoever still holds the old one is left to it
+                file.with_name(file.name + ending).unlink(missing_ok=True)
+            file.write_bytes(holding or self._empty)
+            with self._store(f"sqlite:///{file}") as found:
+                yield found
+
+    @contextmanager
+    def postgresql(self, server: PostgresServer) -> Iterator[Database]:
+        """Lend an empty store of PostgreSQL."""
+        template = server.template("desk", _prepare)
+        with self._name() as name, server.database(template, name) as url, self._store(url) as found:
+            yield found
+
+    @contextmanager
+    def _name(self) -> Iterator[str]:
+        name = next(each for each in map("lent_{}".format, count(1)) if each not in self._lent)
+        self._lent.add(name)
+        try:
+            yield name
+        finally:
+            self._lent.remove(name)
+
+    @contextmanager
+    def _store(self, url: str) -> Iterator[Database]:
+        if url not in self._opened:
+            self._opened[url] = Database(url)
+        found = copy(self._opened[url])
+        found.engine = found.engine.execution_options()  # the same engine, with listeners of its own
+        try:
+            yield found
+        finally:
+            found.close()
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory, sqlite_template: bytes) -> Stores:
+    """The stores of this test process."""
+    return Stores(tmp_path_factory.mktemp("stores"), sqlite_template)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: bytes) -> Iterator[Database]:
+def database(request: pytest.FixtureRequest, stores: Stores) -> Iterator[Database]:
     """An empty store with every table, once on SQLite and once on PostgreSQL."""
-    if request.param == "sqlite":
-        path = tmp_path / "desk.db"
-        path.write_bytes(sqlite_template)
-        found = Database(f"sqlite:///{path}")
+    of_its_kind = (
+        stores.sqlite()
+        if request.param == "sqlite"
+        else stores.postgresql(request.getfixturevalue("postgres_server"))
+    )
+    with of_its_kind as found:
         yield found
-        found.close()
-        return
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    with server.database(server.template("desk", _prepare)) as url:
-        found = Database(url)
-        yield found
-        found.close()
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path, sqlite_template: bytes) -> Iterator[Database]:
+def sqlite(stores: Stores) -> Iterator[Database]:
     """An empty SQLite store, for tests whose question is not about the store."""
-    path = tmp_path / "desk.db"
-    path.write_bytes(sqlite_template)
-    found = Database(f"sqlite:///{path}")
-    yield found
-    found.close()
+    with stores.sqlite() as found:
+        yield found
 
 
 @pytest.fixture

@@ -67,9 +67,9 @@ class PostgresServer:
         return name
 
     @contextmanager
-    def database(self, template: str = "template1") -> Iterator[str]:
-        """Lend a fresh copy of `template`, by its URL, and drop it afterwards."""
-        name = f"test_{next(self._numbers)}"
+    def database(self, template: str = "template1", name: str = "") -> Iterator[str]:
+        """Lend a fresh copy of `template`, by its URL, and drop it afterwards. It gets a `name` of its own."""
+        name = name or f"test_{next(self._numbers)}"
         self._run("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, template)
         try:
             yield self.url(name)

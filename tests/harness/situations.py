@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +13,8 @@ from config.policy import Policy
 from handlers.errors import NotAllowed
 from handlers.messages import Command, Tone
 from handlers.rules.ledger import Record
-from storage.database import Database
 from storage.unit_of_work import Records
-from tests.harness.house import MONDAY, Talk
+from tests.harness.house import MONDAY, Stores, Talk
 
 Said = tuple[tuple[str, str], ...]
 """Who says what, in order. `wait` lets so many hours pass, and `tend` has the desk look after what it tends."""
@@ -29,54 +29,53 @@ class Situation:
     now: datetime
 
     @classmethod
-    def made(cls, said: Said, policy: Policy, empty: bytes, path: Path) -> Situation:
-        """The situation after this was said, all of which must succeed; `path` is a file to make it in."""
-        path.write_bytes(empty)
-        talk = Talk(Database(f"sqlite:///{path}"), policy, VirtualClock(MONDAY))
-        for person, line in said:
-            match person:
-                case "wait":
-                    talk.wait(hours=float(line))
-                case "tend":
-                    talk.tend()
-                case _:
-                    reply = talk.say(person, line)
-                    assert reply.tone is not Tone.BAD, (person, line, reply)
-                    assert reply.form is None, (person, line, reply)
-        talk.database.close()
-        return cls(path.read_bytes(), policy, talk.clock.now())
+    def made(cls, said: Said, policy: Policy, stores: Stores) -> Situation:
+        """The situation after this was said, all of which must succeed."""
+        with stores.sqlite() as store:
+            talk = Talk(store, policy, VirtualClock(MONDAY))
+            for person, line in said:
+                match person:
+                    case "wait":
+                        talk.wait(hours=float(line))
+                    case "tend":
+                        talk.tend()
+                    case _:
+                        reply = talk.say(person, line)
+                        assert reply.tone is not Tone.BAD, (person, line, reply)
+                        assert reply.form is None, (person, line, reply)
+            store.close()
+            return cls(Path(str(store.url.database)).read_bytes(), policy, talk.clock.now())
 
     @classmethod
-    def all_of(
-        cls, every: Iterable[Said], policy: Policy, empty: bytes, folder: Path
-    ) -> Mapping[Said, Situation]:
+    def all_of(cls, every: Iterable[Said], policy: Policy, stores: Stores) -> Mapping[Said, Situation]:
         """A situation for each of these, made once."""
-        return {said: cls.made(said, policy, empty, folder / "situation.db") for said in set(every)}
+        return {said: cls.made(said, policy, stores) for said in set(every)}
 
-    def those_who_may(self, commands: Mapping[str, Command], folder: Path) -> set[str]:
+    def those_who_may(self, commands: Mapping[str, Command], stores: Stores) -> set[str]:
         """Whose command is carried out, each in a desk of its own; a refusal says who may, and changes nothing."""
-        allowed = set()
-        talk = None
-        for who, command in commands.items():
-            # A desk in which somebody was refused is as it was, which is looked at, so that the next may try there.
-            talk = talk or self._desk(folder / f"{who}.db")
-            before = _evidence(talk)
-            try:
-                talk.dispatcher.obey(command)  # anything but NotAllowed is a fault of the situation
-            except NotAllowed as refused:
-                assert refused.then, "a refusal says who may"  # noqa: PT017 - its text is looked at on the way
-                assert _evidence(talk) == before
-                continue
-            allowed.add(who)
-            talk.database.close()
-            talk = None
-        if talk is not None:
-            talk.database.close()
+        allowed = set[str]()
+        untried = deque(commands.items())
+        while untried:
+            with stores.sqlite(self.store) as store:
+                talk = Talk(store, self.policy, VirtualClock(self.now))
+                carried_out = False
+                # A desk in which somebody was refused is as it was, which is looked at, so that the next may try there.
+                while untried and not carried_out:
+                    who, command = untried.popleft()
+                    carried_out = _may(talk, command)
+                    allowed |= {who} if carried_out else set()
         return allowed
 
-    def _desk(self, path: Path) -> Talk:
-        path.write_bytes(self.store)
-        return Talk(Database(f"sqlite:///{path}"), self.policy, VirtualClock(self.now))
+
+def _may(talk: Talk, command: Command) -> bool:
+    before = _evidence(talk)
+    try:
+        talk.dispatcher.obey(command)  # anything but NotAllowed is a fault of the situation
+    except NotAllowed as refused:
+        assert refused.then, "a refusal says who may"  # noqa: PT017 - its text is looked at on the way
+        assert _evidence(talk) == before
+        return False
+    return True
 
 
 def _evidence(talk: Talk) -> list[Record]:
