@@ -6,19 +6,16 @@ import asyncio
 import contextlib
 import gc
 import signal
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
 import structlog
-import uvicorn
 
 from bot import gateway
 from bot.adapters.port import Adapter
-from bot.web.app import create
 from bot.wiring import House
 from config.loading import PolicyErrors
 from handlers.messages import DESK, Command, Place
@@ -62,7 +59,9 @@ async def run(house: House, *, web: bool, work: bool, on_ready: Callable[[int], 
             await stack.enter_async_context(_task(lambda: house.bell.run(stop), "bell", parting=_PARTING))
         port = 0
         if web:
-            port = await stack.enter_async_context(_web(house))
+            from bot.serving import serving  # with a library that a worker need not load
+
+            port = await stack.enter_async_context(serving(house))
         spare_what_is_loaded()
         if on_ready is not None:
             on_ready(port)
@@ -114,50 +113,6 @@ async def _task(work: Callable[[], Awaitable[None]], name: str, parting: float =
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves the signals to us."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@asynccontextmanager
-async def _web(house: House) -> AsyncIterator[int]:
-    """The web server; yields the port it listens on once it does."""
-    routes = [route for adapter in house.adapters.values() for route in getattr(adapter, "routes", list)()]
-    routes += house.alerts.routes()
-    routes += house.feeds.routes()
-    routes += house.change_pages.routes()
-    routes += house.rest.routes()
-    routes += house.pages.routes()
-    app = create(house.database, routes, house.measures.registry, lambda: ())
-    config = uvicorn.Config(
-        app,
-        host=house.settings.host,
-        port=house.settings.port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
-        server_header=False,
-    )
-    server = _Server(config)
-    # Bound here, so that a taken port is said at once; IPPROTO_TCP, or the socket gets no TCP_NODELAY.
-    family = socket.AF_INET6 if ":" in house.settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((house.settings.host, house.settings.port))
-    task = asyncio.create_task(server.serve(sockets=[listener]), name="web")
-    while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn tells its start in no other way
-        await asyncio.sleep(0.01)
-    try:
-        yield int(listener.getsockname()[1])
-    finally:
-        server.should_exit = True
-        await task
-        listener.close()
 
 
 async def _watch_policy(house: House) -> None:
