@@ -28,7 +28,7 @@ from sqlmodel import Session
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import storage.database
-from bot import checkpoints, cli, running, wiring
+from bot import checkpoints, cli, running, serving, wiring
 from bot.adapters.port import Adapter, Delivered, Delivery, Result
 from bot.courier import Courier
 from config.loading import load
@@ -114,7 +114,7 @@ WRAPPED: Sequence[tuple[Any, str, Wrap]] = (
     (checkpoints, "_write", _striking),
     (migrations, "upgrade", _during("migration")),
     (wiring, "build", _struck_house),
-    (running, "create", _answering),
+    (serving, "create", _answering),
 )
 """What is wrapped, by its owner and name, so that a part which is renamed fails here and is not left out unseen."""
 
