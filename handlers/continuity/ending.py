@@ -105,10 +105,14 @@ def finish(asked: Finish, desk: Desk) -> Outcome:
 
 
 def _demanded(desk: Desk, drill: Drill) -> list[ImpactAnalysis]:
-    """The impact analyses that demanded this drill."""
+    """The impact analyses that demanded this drill, of services that there are: the others demand no further one."""
     signed = desk.records.continuity.signed_analyses()
     services = desk.records.continuity.services_of(drill.number)
-    return [signed[each.service] for each in services if each.service in signed]
+    return [
+        signed[each.service]
+        for each in services
+        if each.service in signed and each.service in desk.policy.services
+    ]
 
 
 def _left(desk: Desk, drill: Drill, reading: Reading) -> Iterator[str]:

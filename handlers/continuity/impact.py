@@ -308,12 +308,15 @@ def card(desk: Desk, analysis: ImpactAnalysis) -> Reply:
     """An impact analysis: the harm over time, and what follows from it."""
     service = desk.policy.services.get(analysis.service)
     state = AnalysisState(analysis.state)
-    late = bool(analysis.review_on) and str(analysis.review_on) < today_of(desk).isoformat()
+    late = service and analysis.review_on and analysis.review_on < today_of(desk).isoformat()
     return Reply(
         title=f"{analysis.ref} · Impact of {service_name(desk, analysis.service)}",
         tone=Tone.GOOD if state is AnalysisState.SIGNED else Tone.WAITING,
         facts=facts(
-            ("State", state.shown),
+            (
+                "State",
+                state.shown if service else f"{state.shown}; there is no service {analysis.service} any more",
+            ),
             ("Back within (RTO)", _span(analysis.rto)),
             ("Data lost at most (RPO)", _span(analysis.rpo) if analysis.rpo else "not said"),
             ("Criticality", analysis.criticality),
@@ -331,13 +334,17 @@ def card(desk: Desk, analysis: ImpactAnalysis) -> Reply:
             columns=("For so long", "Away", "Newest data lost"),
             rows=tuple(_rows(analysis)),
         ),
-        buttons=(_sign_button(analysis),)
-        if state is AnalysisState.DRAFT
-        else (Button(label="Analyse anew", line=f"continuity impact {analysis.service}"),),
+        buttons=_buttons(analysis, state) if service else (),
         subject=analysis.ref,
         version=analysis.version,
         as_of=desk.now,
     )
+
+
+def _buttons(analysis: ImpactAnalysis, state: AnalysisState) -> tuple[Button, ...]:
+    if state is AnalysisState.DRAFT:
+        return (_sign_button(analysis),)
+    return (Button(label="Analyse anew", line=f"continuity impact {analysis.service}"),)
 
 
 def _rows(analysis: ImpactAnalysis) -> Iterable[tuple[Words, ...]]:

@@ -47,7 +47,7 @@ _KIND = Choice(tuple(str(kind) for kind in DrillKind))
 _WHEN = Free(at_most=60, takes_rest=False)
 _DAY = timedelta(days=1)
 AT_ONCE = 10
-"""So many drills that repeat are set by one command, which is followed by few others; the next ones at once after."""
+"""So many drills that repeat and clocks are set by one command, which few others follow; the next at once after."""
 
 
 @dataclass(frozen=True)

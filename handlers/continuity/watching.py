@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from config.policy import Role
+from handlers.continuity.clocking import to_set_right
 from handlers.continuity.heat import COLUMNS, heat
 from handlers.continuity.owed import Owed, owed
 from handlers.continuity.scheduling import AT_ONCE, joined, set_occurrences
-from handlers.continuity.shared import rules_of, today_of
+from handlers.continuity.shared import clocks_to_read, rules_of, today_of
 from handlers.declare import Due, Outcome, command
 from handlers.desk import Desk
 from handlers.listing import PAGE, heading, skipped, turning
@@ -82,7 +84,7 @@ def _row(desk: Desk, each: Owed) -> tuple[Words, ...]:
 
 @command("continuity watch", params=Watch, evidences=("SCON SP 3.1", "SCON SP 2.2"), desk_only=True)
 def watch(asked: Watch, desk: Desk) -> Outcome:
-    """Look once a day after what is due, and set the drills that repeat."""
+    """Look once a day after what is due and the clocks of what is signed, and set the drills that repeat."""
     if desk.policy.continuity is None:
         return Outcome(reply=Reply(title="There are no rules of continuity."))
     told = [each for each in owed(desk) if not each.chased] if desk.is_spoken_to else []
@@ -91,14 +93,15 @@ def watch(asked: Watch, desk: Desk) -> Outcome:
         *_digests(desk, [each for each in told if each.by is None]),
     ]
     drills = joined(set_occurrences(desk))
-    again = desk.now if len(drills.cards) == AT_ONCE else _next_morning(desk)
+    clocked = list(islice(to_set_right(desk), AT_ONCE - len(drills.cards))) if desk.is_spoken_to else []
+    again = desk.now if len(drills.cards) + len(clocked) == AT_ONCE else _next_morning(desk)
     return Outcome(
         reply=Reply(title=f"{counted(len(notices), 'reminder')}, {counted(len(drills.cards), 'drill')}"),
-        changes=drills.changes,
+        changes=[*drills.changes, *(each.told for each in clocked)],
         notices=[*notices, *drills.notices],
         cards=drills.cards,
         due=[*drills.due, Due(WATCH, "continuity", again, "continuity watch")],
-        follow=drills.follow,
+        follow=[*drills.follow, *clocks_to_read(*(each.signed for each in clocked))],
     )
 
 

@@ -226,7 +226,7 @@ def _reviews(desk: Desk) -> Iterator[tuple[str, str, str]]:
         if plan_.review_on is not None:
             yield plan_.review_on, f"review of the plan {plan_.ref}", plan_.owner
     for service, analysis in records.signed_analyses().items():
-        if analysis.review_on is not None:
+        if analysis.review_on is not None and service in desk.policy.services:
             yield analysis.review_on, f"impact analysis of {service}", analysis.signed_by or ""
     for key, agreement in desk.policy.agreements.items():
         due = standing_of(desk, key).due_on

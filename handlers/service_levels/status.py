@@ -97,13 +97,16 @@ def read_figures(desk: Desk, scope: Scope, span: Period) -> list[Figure]:
     return found
 
 
-def _untold(desk: Desk, scope: Scope, since: str, until: str) -> Iterator[tuple[str, str, str, float, int]]:
+def _untold(
+    desk: Desk, scope: Scope, since: str, until: str, *, each_service: bool = False
+) -> Iterator[tuple[str, str, str, float, int]]:
     """Promises whose moment has come and that nobody was told of, in no tally yet: they count as broken today.
 
-    Told as (service, agreement, kind, goal, number).
+    Told as (service, agreement, kind, goal, number); `each_service`: under each service that a promise is about.
     """
     if since <= day_of(desk, desk.now) < until:
-        for service, agreement, kind, goal, _, number in desk.records.clocks.unrung(desk.now, scope.whose):
+        unrung = desk.records.clocks.unrung(desk.now, scope.whose, each_service)
+        for service, agreement, kind, goal, _, number in unrung:
             yield service, agreement, kind, goal, number
 
 
@@ -220,7 +223,7 @@ def _by_service(desk: Desk, scope: Scope, span: Period, within: str) -> Reply | 
     came_to: Mapping[str, Counter[str]] = defaultdict(Counter)
     for _, key, outcome, number in desk.records.clocks.decided(since, until, scope.whose, ("service",), 0):
         came_to[key][outcome] += number
-    for key, *_, number in _untold(desk, scope, since, until):
+    for key, *_, number in _untold(desk, scope, since, until, each_service=True):
         came_to[key][BROKEN] += number
     if len(came_to) < 2:
         return None

@@ -84,10 +84,13 @@ class ClockRow(SQLModel, table=True):
             return KEPT
         return EXCLUDED if self.excluded else BROKEN
 
-    def tallied(self) -> Iterator[tuple[object, ...]]:
-        """The keys of the tallies in which it counts: the open ones by state, the decided ones by day and by month."""
+    def tallied(self, of: str | None = None) -> Iterator[tuple[object, ...]]:
+        """The keys of the tallies in which it counts: the open ones by state, the decided ones by day and by month.
+
+        `of`: as if it were about this service.
+        """
         if self.counted:
-            whose = self.service, self.team, self.customer or "", self.agreement, self.kind, self.goal
+            whose = of or self.service, self.team, self.customer or "", self.agreement, self.kind, self.goal
             if self.open:
                 yield ("", *whose, self.state)
             if self.outcome is not None:

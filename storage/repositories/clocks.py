@@ -8,11 +8,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, literal, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.orm import class_mapper
 from sqlmodel import Session, col
 from sqlmodel import select as select_models
 
+from storage.models.continuity import DrillService
 from storage.models.service_levels import ClockRow, Exclusion, TallyRow
 from storage.statements import Prepared
 
@@ -33,25 +47,40 @@ _COUNT = Prepared(
         " DO UPDATE SET number = clock_tally.number + :more"
     )
 )
+_drilled = DrillService.metadata.tables["drill_service"]
+_DRILL = literal("DRL-") + cast(_drilled.c.drill, String)
+"""The drill of a row of `drill_service`, as a clock names it."""
 _TICKING = ("running", "due soon")
 Tally = Counter[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
 class Whose:
-    """Whose promises are asked about: of a service, a team or a customer; of everybody, where nothing is named."""
+    """Whose promises are asked about: of a service, a team or a customer; of everybody, where nothing is named.
+
+    A drill of several services is promised to each of them. It is kept under the first, so that totals count it once;
+    whoever asks about another one is told of it by what the drill holds.
+    """
 
     service: str | None = None
     team: str | None = None
     customer: str | None = None
 
-    def within(self, table: Any) -> list[ColumnElement[bool]]:
-        """The conditions on a table that has these three columns."""
+    def within(self, table: Any, services: Any = None) -> list[ColumnElement[bool]]:
+        """The conditions on a table that has these three columns, or whose services are in another one."""
+        of = {**table.c, "service": table.c.service if services is None else services}
         return [
-            table.c[name] == wanted
+            of[name] == wanted
             for name in ("service", "team", "customer")
             if (wanted := getattr(self, name)) is not None
         ]
+
+    def anywhere(self) -> list[ColumnElement[bool]]:
+        """The conditions on clocks, those of drills included that are about the service beside others."""
+        if self.service is None:
+            return self.within(_clock)
+        drills = select(_DRILL).where(_drilled.c.service == self.service)
+        return [or_(*self.within(_clock), _clock.c.subject.in_(drills))]
 
 
 EVERYBODY = Whose()
@@ -112,7 +141,29 @@ class Clocks:
             .where(_days(since, until) if step == 10 else _stretch(since, until), *whose.within(_tally))
             .group_by(*asked)
         )
-        return [(*row[:-1], int(row[-1])) for row in self._session.execute(query) if row[-1]]
+        found = Counter({tuple(row[:-1]): int(row[-1]) for row in self._session.execute(query)})
+        if whose.service or "service" in by:
+            day_ = _clock.c.decided_on
+            for row, service in self._further(whose, day_ >= since, day_ < until):
+                for key in row.tallied(service):
+                    told: dict[str, Any] = dict(zip(_KEYS, key, strict=True))
+                    if len(told["day"]) == 10:  # neither what is open still nor the same for its month
+                        found[told["day"][:step], *(told[name] for name in by), told["outcome"]] += 1
+        return [(*key, number) for key, number in found.items() if number]
+
+    def _further(self, whose: Whose, *only: ColumnElement[bool]) -> list[tuple[ClockRow, str]]:
+        """Clocks of drills, each with every service of the drill but the one under which it is kept."""
+        query = (
+            select_models(ClockRow, DrillService)
+            .join(DrillService, _clock.c.subject == _DRILL)
+            .where(
+                _clock.c.counted,
+                _clock.c.service != _drilled.c.service,
+                *only,
+                *whose.within(_clock, _drilled.c.service),
+            )
+        )
+        return [(row, of.service) for row, of in self._session.exec(query)]
 
     def standing(self, whose: Whose = EVERYBODY) -> Counter[str]:
         """How many open promises stand how, by the state that they were last seen in."""
@@ -121,27 +172,42 @@ class Clocks:
             .where(_tally.c.day == "", *whose.within(_tally))
             .group_by(_tally.c.outcome)
         )
-        return Counter({state: int(number) for state, number in self._session.execute(query) if number})
+        found = Counter({state: int(number) for state, number in self._session.execute(query) if number})
+        if whose.service:
+            found.update(row.state for row, _ in self._further(whose, _clock.c.open))
+        return found
 
-    def unrung(self, now: datetime, whose: Whose = EVERYBODY) -> list[tuple[str, str, str, float, str, int]]:
-        """Promises whose moment has come and that nobody was told of yet.
+    def unrung(
+        self, now: datetime, whose: Whose = EVERYBODY, each_service: bool = False
+    ) -> list[tuple[str, str, str, float, str, int]]:
+        """Promises whose moment has come and that nobody was told of yet; `each_service`: under each of theirs.
 
         Told as (service, agreement, kind, goal, state, number).
         """
+        ripe = _clock.c.state.in_(_TICKING), _clock.c.due_at <= now
         asked = (_clock.c.service, _clock.c.agreement, _clock.c.kind, _clock.c.goal, _clock.c.state)
         query = (
-            select(*asked, func.count())
-            .where(_clock.c.state.in_(_TICKING), _clock.c.due_at <= now, *_counting(), *whose.within(_clock))
-            .group_by(*asked)
+            select(*asked, func.count()).where(*ripe, *_counting(), *whose.within(_clock)).group_by(*asked)
         )
-        return [tuple(row) for row in self._session.execute(query)]
+        found = [tuple(row) for row in self._session.execute(query)]
+        if whose.service or each_service:
+            found += [
+                (service, row.agreement, row.kind, row.goal, row.state, 1)
+                for row, service in self._further(whose, *ripe, _clock.c.open)
+            ]
+        return found
 
     def next_due(self, now: datetime, whose: Whose = EVERYBODY, at_most: int = 5) -> Sequence[ClockRow]:
         """The open promises that are due next."""
         query = select_models(ClockRow).where(col(ClockRow.due_at) > now, *_counting(), *whose.within(_clock))
-        return self._session.exec(
+        found = self._session.exec(
             query.order_by(col(ClockRow.due_at), col(ClockRow.subject)).limit(at_most)
         ).all()
+        if whose.service is None:
+            return found
+        # One question for both would not be answered from the index of a service's clocks.
+        further = [row for row, _ in self._further(whose, _clock.c.due_at > now, _clock.c.open)]
+        return sorted([*found, *further], key=lambda row: (row.due_at or now, row.subject))[:at_most]
 
     def recount(self) -> Tally:
         """The tallies as they follow from every clock: what the kept ones must equal, counted the long way."""
@@ -156,6 +222,13 @@ class Clocks:
         return Counter({tuple(row[key] for key in _KEYS): row["number"] for row in rows})
 
     # Lists
+
+    def promised_on(self, subjects: Sequence[str], kind: str) -> set[str]:
+        """Those of these tickets that have an open promise of a kind."""
+        query = select(_clock.c.subject).where(
+            _clock.c.subject.in_(subjects), _clock.c.kind == kind, _clock.c.open
+        )
+        return set(self._session.scalars(query))
 
     def broken(
         self,
@@ -181,9 +254,7 @@ class Clocks:
             & (col(ClockRow.due_at) < until)
         )
         only = [col(ClockRow.kind) == kind] if kind else []
-        query = select_models(ClockRow).where(
-            told | silent, col(ClockRow.counted), *only, *whose.within(_clock)
-        )
+        query = select_models(ClockRow).where(told | silent, col(ClockRow.counted), *only, *whose.anywhere())
         moment = func.coalesce(col(ClockRow.breached_at), col(ClockRow.due_at))
         page = query.order_by(moment.desc(), col(ClockRow.subject)).offset(skip).limit(at_most)
         total = self._session.scalar(select(func.count()).select_from(query.subquery())) or 0

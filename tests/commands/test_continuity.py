@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from config.policy import DrillKind, Plan, Policy, RecurringDrill
+from handlers.continuity import signing
 from handlers.continuity.heat import COLUMNS
 from handlers.continuity.report import report_of
 from handlers.messages import Gantt, Reply, StepState, Tone, flat
@@ -778,6 +779,98 @@ def test_the_map_has_a_word_for_every_square(quick_talk: Talk) -> None:
     assert len(said.table.columns) == 4 + len(COLUMNS)
     assert {tuple(row[4:6]) for row in rows(said)} == {("missing", "—"), ("missing", "not signed")}
     assert quick_talk.say("oncall", "continuity map").tone is Tone.BAD
+
+
+# Clocks of what is signed --------------------------------------------------------------------------
+
+
+def clocks(talk: Talk, ref: str) -> dict[str, str]:
+    """The clocks of what is signed: the promise and how it stands."""
+    shown = talk.say("manager", f"sla why {ref}").more
+    return dict(part.title.split(": ") for part in shown if ": " in part.title)
+
+
+def signed_before_clocks(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mail's impact and its plan, signed when signing told no clock."""
+    with monkeypatch.context() as earlier:
+        for name in ("review_by", "next_drill"):
+            earlier.setattr(signing, name, lambda *_: {})
+        planned(talk)
+    assert [clocks(talk, ref) for ref in ("PLN-1", "BIA-1")] == [{}, {}]
+
+
+def test_what_was_signed_before_there_were_clocks_is_given_them_once(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed_before_clocks(talk, monkeypatch)
+    talk.wait(days=2)
+    talk.tend()
+    assert clocks(talk, "PLN-1") == {"Review": "running"}
+    assert clocks(talk, "BIA-1") == {"Review": "running", "Drill": "running"}
+    on_file = [talk.actions(ref) for ref in ("PLN-1", "BIA-1")]
+    assert [each[-1] for each in on_file] == ["continuity_plan.review_set", "impact_analysis.review_set"]
+    talk.tend()
+    talk.wait(days=2)
+    assert [talk.actions(ref) for ref in ("PLN-1", "BIA-1")] == on_file
+    later(talk, days=361)  # on the very day it is still in time, as it is for what is signed today
+    assert clocks(talk, "PLN-1") == {"Review": "due soon"}
+    good(talk, "owner", "continuity approve PLN-1")
+    assert talk.actions("PLN-1")[-1] == "continuity_plan.approved"
+    talk.tend()
+    assert talk.actions("PLN-1")[-1] == "continuity_plan.approved"
+
+
+def test_many_are_given_their_clocks_one_round_after_another(
+    quick_talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = quick_talk.policy.plans["mail-store-lost"]
+    plans = {f"p{number}": replace(one, key=f"p{number}", drills=()) for number in range(23)}
+    quick_talk.policy = replace(quick_talk.policy, plans=plans, version="many plans")
+    quick_talk.tend()
+    with monkeypatch.context() as earlier:
+        earlier.setattr(signing, "review_by", lambda *_: {})
+        for number in range(1, 24):
+            good(quick_talk, "owner", f"continuity approve PLN-{number}")
+    quick_talk.tend()
+    later(quick_talk, seconds=1)
+    later(quick_talk, seconds=1)
+    assert [clocks(quick_talk, f"PLN-{number}") for number in range(1, 24)] == [{"Review": "running"}] * 23
+
+
+def test_nobody_is_reminded_of_a_service_that_is_gone_and_its_analysis_stays(talk: Talk) -> None:
+    planned(talk)
+    everything = talk.policy
+    rest = {
+        key: replace(each, depends_on=tuple(name for name in each.depends_on if name != "mail"))
+        for key, each in everything.services.items()
+        if key != "mail"
+    }
+    talk.policy = replace(everything, services=rest, readiness={}, plans={}, version="no mail")
+    talk.tend()
+    assert clocks(talk, "BIA-1") == {"Review": "cancelled", "Drill": "cancelled"}
+    on_file = talk.actions("BIA-1")
+    assert on_file[-1] == "impact_analysis.service_gone"
+    later(talk, days=400)
+    talk.tend()
+    assert talk.actions("BIA-1") == on_file
+    assert rows(talk.say("manager", "sla breaches within:2027")) == []
+    assert not [each for each in overdue_of(talk) if "impact" in each]
+    shown = good(talk, "owner", "BIA-1")
+    assert facts(shown)["State"] == "signed; there is no service mail any more"
+    assert facts(shown)["Back within (RTO)"] == "4h"
+    assert facts(shown)["Review by"] == "2027-11-23"
+    assert shown.buttons == ()
+    talk.policy = everything
+    talk.tend()
+    assert talk.actions("BIA-1")[-1] == "impact_analysis.review_set"
+    assert facts(talk.say("owner", "BIA-1"))["Review by"] == "2027-11-23 (overdue)"
+    assert clocks(talk, "BIA-1")["Review"] == "breached"
+
+
+def overdue_of(talk: Talk) -> list[str]:
+    """What the digest of managers calls overdue."""
+    digest = talk.say("manager", "sla digest week")
+    return [row[1] for row in rows(next(each for each in digest.more if each.title.endswith("overdue")))]
 
 
 # For real -----------------------------------------------------------------------------------------

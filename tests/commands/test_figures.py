@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import count, product
 from pathlib import Path
@@ -470,3 +471,54 @@ def test_what_was_signed_is_to_be_looked_at_again_by_its_day(quick_talk: Talk) -
     refused = quick_talk.say("manager", "sla exclude PLN-1 review because:“the owner was ill”")
     assert refused.title.startswith("Nobody else may agree"), "not the owner, whose breach it is"
     check_tallies(quick_talk)
+
+
+# A drill of several services -----------------------------------------------------------------------
+
+
+def of_two_services(talk: Talk) -> None:
+    """The plan of mail recovers the vpn, too; both signed."""
+    plan = talk.policy.plans["mail-store-lost"]
+    both = replace(plan, recovers={**plan.recovers, "vpn": "a colleague signs in from home"})
+    talk.policy = replace(talk.policy, plans={plan.key: both}, version="two services")
+    prepared(talk)
+
+
+def promised_to_drill(talk: Talk, of: str) -> list[list[str]]:
+    """What became of the promises to drill: kept and broken."""
+    found = rows(talk.say("manager", f"sla status {of} within:month"))
+    return [row[1:3] for row in found if row[0] == "drill"]
+
+
+def test_a_drill_counts_under_each_of_its_services_and_once_in_all(talk: Talk) -> None:
+    of_two_services(talk)
+    for _ in range(3):
+        talk.say("oncall", "drill schedule PLN-1 tabletop start:“in 1h” lasts:2h")
+    everything = talk.say("manager", "sla status within:month")
+    for of in ("mail", "vpn"):
+        shown = talk.say("manager", f"sla status {of} within:month")
+        upcoming = next(part for part in shown.more if part.title.startswith("Next to break"))
+        assert [row[0] for row in rows(upcoming)][:3] == ["DRL-1", "DRL-2", "DRL-3"], of
+    assert flat(talk.say("manager", "sla status vpn within:month").facts[0].value) == "3 running"
+    # Beside the drills run the reviews of the plan and of the impact, and the interval of drills.
+    assert flat(everything.facts[0].value) == "6 running"
+    talk.say("oncall", "drill start DRL-1 because:“it is a test”")
+    talk.clock.set(talk.clock.now() + timedelta(hours=4))  # DRL-2 and DRL-3 are broken, and nobody was told
+    assert flat(talk.say("manager", "sla status vpn within:month").facts[0].value) == "2 breached"
+    for rung in (False, True):
+        if rung:
+            talk.ring()
+        assert [promised_to_drill(talk, of) for of in ("", "mail", "vpn", "platform", "laptops")] == [
+            [["1", "2"]], [["1", "2"]], [["1", "2"]], [["1", "2"]], [],
+        ], rung  # fmt: skip
+        for of in ("mail", "vpn"):
+            broken = talk.say("manager", f"sla breaches {of} within:month")
+            assert sorted(row[0] for row in rows(broken)) == ["DRL-2", "DRL-3"], (of, rung)
+        assert len(rows(talk.say("manager", "sla breaches within:month"))) == 2
+        behind = talk.say("manager", "sla status within:month").more[0]
+        assert sorted(row[:3] for row in rows(behind)) == [["Mail", "1", "2"], ["VPN", "1", "2"]], rung
+    talk.say("manager", "sla exclude DRL-2 drill because:“the hall was flooded”")
+    talk.say("owner", "sla agree DRL-2 drill")
+    for within in ("month", "30d", "year"):
+        assert rows(talk.say("manager", f"sla status vpn within:{within}"))[0][1:3] == ["1", "1"]
+    check_tallies(talk)
