@@ -5,6 +5,7 @@ What is shown is evidence on file, never a rating: only people judge whether it 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -43,6 +44,12 @@ _SEES = frozenset({Role.MANAGER, Role.OWNER})
 _BEGINNING = date(2000, 1, 1)
 _NOT_A_RATING = "This is what the work left behind, not a rating: whether it is adequate, people judge."
 _PAGE = 20
+_STANDS = {
+    FileState.ON_FILE: "on file, and fresh",
+    FileState.NO_OCCASION: "without occasion yet",
+    FileState.ELSEWHERE: "not gathered here",
+}
+"""How a practice stands that is no gap."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,9 @@ def list_gaps(asked: Gaps, desk: Desk) -> Reply:
     """See which practices have no evidence despite occasion, or only old one, and what would fill each."""
     area = _area(asked.area)
     report = report_on(desk, "year", asked.service)
+    areas = [each for each in report.areas if area is None or each.code == area.code]
+    if area is not None and (left_out := _left_out(areas[0])):
+        return Reply(title=f"No gaps are looked for in {area.code}", text=(left_out,), as_of=desk.now)
     found = [each for each in gaps(report) if area is None or each.code.startswith(f"{area.code} ")]
     begin = skipped(asked.page) * _PAGE // 10
     shown = found[begin : begin + _PAGE]
@@ -125,7 +135,7 @@ def list_gaps(asked: Gaps, desk: Desk) -> Reply:
                 )
                 for each in shown
             ),
-            empty="What had its occasion is on file, and fresh.",
+            empty="There are no more." if found else _without_gaps(areas),
         ),
         buttons=turning(line, None, asked.page, -(-len(found) * 10 // _PAGE)),
         as_of=desk.now,
@@ -179,6 +189,17 @@ def _area(word: str | None) -> ProcessArea | None:
     return found
 
 
+def _left_out(area: AreaFile) -> str | None:
+    """That an area is out of scope, and why; None where it is not."""
+    return None if area.left_out is None else f"{area.name} is out of scope: {area.left_out}"
+
+
+def _without_gaps(areas: Sequence[AreaFile]) -> str:
+    """How practices stand of which none is a gap: what had no occasion, or is gathered elsewhere, is not on file."""
+    how = Counter(practice.state for each in areas for practice in each.practices)
+    return f"Practices: {', '.join(f'{how[state]} {said}' for state, said in _STANDS.items() if how[state])}."
+
+
 def _fills(desk: Desk) -> dict[str, list[str]]:
     """What people can say, by the practices that it is evidence for."""
     found: dict[str, list[str]] = {}
@@ -205,8 +226,8 @@ def _area_row(desk: Desk, area: AreaFile) -> tuple[Words, ...]:
 
 def _of_area(desk: Desk, area: AreaFile, report: CoverageReport, of: str) -> Reply:
     title = f"Evidence on file for {area.code}{of}, {report.period}"
-    if area.left_out is not None:
-        return Reply(title=title, text=(f"{area.name} is out of scope: {area.left_out}",), as_of=desk.now)
+    if left_out := _left_out(area):
+        return Reply(title=title, text=(left_out,), as_of=desk.now)
     subjects = desk.records.coverage.subjects([seq for each in area.practices for seq in each.found.samples])
     bounds = [
         f"{goal.code} {goal.title}: {goal.weakest.code} is {goal.weakest.state}."

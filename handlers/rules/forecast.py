@@ -20,10 +20,10 @@ ENOUGH = 10
 
 @dataclass(frozen=True)
 class Past:
-    """A promise that ran for `spent` business seconds of the `allowed` ones, in the order in which they ended.
+    """A promise that ran for `spent` business seconds of the `allowed` ones.
 
-    `done` says that it was kept then, late or not; otherwise it was only seen for so long. `groups` are what it is
-    like, from the narrowest to the widest.
+    `done` says that it was kept then, late or not; otherwise it was only seen for so long: it was cancelled, or is
+    open still. `groups` are what it is like, from the narrowest to the widest.
     """
 
     groups: tuple[Hashable, ...]
@@ -116,7 +116,7 @@ TRIED_AT_LEAST = 30
 
 
 def calibrate(past: Sequence[Past]) -> Calibration | None:
-    """Forecast the last third of the past from the first two, each promise as it stood half way to its due moment.
+    """Forecast the last third of what has ended from the first two, each promise as it stood half way to its moment.
 
     The naive answer is the share of the earlier ones, open half way too, that were broken. None where the past is
     too short to tell.

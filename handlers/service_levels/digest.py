@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Annotated
 
-from config.policy import Digest, Role
+from config.policy import Digest, Promise, Role
 from handlers.access import people_in, who_may
 from handlers.declare import Change, Due, Outcome, command
 from handlers.desk import Desk
@@ -16,14 +16,17 @@ from handlers.messages import Button, Fact, Notice, Reply, Style, Table, Tone, T
 from handlers.parsing import Named, Word, quoted
 from handlers.rules.digests import next_digest
 from handlers.rules.forecast import calibrate
+from handlers.rules.moments import instant_at
 from handlers.service_levels.agreements import standing_of
-from handlers.service_levels.clocks import day_of
-from handlers.service_levels.forecasting import accuracy, likely_breaches, looked_at, past_for
+from handlers.service_levels.clocks import day_of, read_clocks
+from handlers.service_levels.forecasting import accuracy, likely_breaches, looked_at, past_of
 from handlers.service_levels.scope import SEES, period_of, scope_of
 from handlers.service_levels.status import attainments, clocks_now, read_figures, trend
+from storage.models.service_levels import ClockRow
 
 _AHEAD = timedelta(days=7)
 _LIKELY = 5
+_OVERDUE = 10
 
 DigestKey = Annotated[str, Named("digests", "digest")]
 
@@ -168,7 +171,7 @@ def drawn(desk: Desk, digest: Digest) -> Reply:
 def _forecast(desk: Desk, digest: Digest) -> Reply | None:
     scope, until = scope_of(desk, digest.of), desk.now + _AHEAD
     open_, _ = looked_at(desk, scope, until)
-    past = past_for(desk, scope, until)
+    past = past_of(desk, open_)
     likely = [
         each for each in likely_breaches(desk, open_, past) if each.chance and each.chance.chance >= 0.5
     ]
@@ -191,47 +194,48 @@ def _forecast(desk: Desk, digest: Digest) -> Reply | None:
 
 
 def _overdue(desk: Desk) -> Reply:
-    found = sorted(overdue(desk))
+    late = desk.records.clocks.overdue([Promise.REVIEW, Promise.DRILL], desk.now)
+    owed: list[tuple[datetime, ClockRow | str]] = [
+        (row.due_at, row) for row in late if row.due_at is not None
+    ]
+    found = sorted([*owed, *_agreements(desk)], key=_since)
+    rows = tuple(_row(desk, since, what) for since, what in found[:_OVERDUE])
     return Reply(
         title=f"{counted(len(found), 'thing')} overdue",
         table=Table(
             columns=("Since", "What", "Whose"),
-            rows=tuple(
-                ((since,), (what,), (desk.who(whose) or whose or "—",)) for since, what, whose in found[:10]
-            ),
+            rows=rows,
             empty="No review, no drill and no emergency is owed.",
         ),
-        text=(f"The first 10 of {len(found)}.",) if len(found) > 10 else (),
+        text=(f"The first {_OVERDUE} of {len(found)}.",) if len(found) > _OVERDUE else (),
     )
 
 
-def overdue(desk: Desk) -> Iterator[tuple[str, str, str]]:
-    """What is overdue: the day, what it is, whose it is; unpaid emergencies, drills, plans, analyses, agreements."""
-    records = desk.records
-    for change in records.changes.unpaid():
-        if change.review_by is not None and change.review_by <= desk.now:
-            yield day_of(desk, change.review_by), f"review of the emergency {change.ref}", change.requester
-    for drill in records.continuity.drills(states=("scheduled",), at_most=1000)[0]:
-        if drill.ends_at <= desk.now:
-            yield day_of(desk, drill.ends_at), f"drill {drill.ref}", drill.lead
-    today = day_of(desk, desk.now)
-    yield from (each for each in _reviews(desk) if each[0] < today)
+def _since(each: tuple[datetime, ClockRow | str]) -> datetime:
+    return each[0]
 
 
-def _reviews(desk: Desk) -> Iterator[tuple[str, str, str]]:
-    """The reviews that are owed by a day: of plans, of impact analyses, of agreements."""
-    records = desk.records.continuity
-    plans = {each.number: each for many in records.plans_by_service().values() for each in many}
-    for plan_ in plans.values():
-        if plan_.review_on is not None:
-            yield plan_.review_on, f"review of the plan {plan_.ref}", plan_.owner
-    for service, analysis in records.signed_analyses().items():
-        if analysis.review_on is not None and service in desk.policy.services:
-            yield analysis.review_on, f"impact analysis of {service}", analysis.signed_by or ""
+def _row(desk: Desk, since: datetime, what: ClockRow | str) -> tuple[Words, ...]:
+    """Since when something is overdue, what it is, and who owes it by the evidence of its own ticket."""
+    day = (day_of(desk, since),)
+    if isinstance(what, str):
+        return day, (what,), ("—",)
+    ticket = read_clocks(desk, what.subject)
+    named = (ticket.text(name) for name in (*ticket.course.who_owes(Promise(what.kind)), ticket.course.asker))
+    whose = next(filter(None, named), None)
+    of = what.subject if ticket.noun == what.kind else f"of {what.subject}"
+    service = desk.policy.services.get(what.service)
+    about = f", {service.name}" if service else ""
+    return day, (f"{what.kind} {of}{about}",), (desk.who(whose) or whose or "—",)
+
+
+def _agreements(desk: Desk) -> Iterator[tuple[datetime, str]]:
+    """Agreements that should have been looked at with their customers, since when."""
     for key, agreement in desk.policy.agreements.items():
         due = standing_of(desk, key).due_on
-        if due is not None:
-            yield due.isoformat(), f"review of {agreement.name} with its customer", ""
+        if due is not None and due < desk.today:
+            since = instant_at(due, time(), desk.policy.organisation.zone)
+            yield since, f"review of {agreement.name} with its customer"
 
 
 def _delivery(desk: Desk) -> Reply:

@@ -64,12 +64,13 @@ def forecast(asked: Ask, desk: Desk) -> Reply:
             text=("Due by: ", desk.at(until, relative=True) or "", ". What is paused has no due moment."),
             tone=Tone.GOOD,
         )
-    past = _past(desk, open_)
+    past = past_of(desk, open_)
     likely = likely_breaches(desk, open_, past)
     known = [each for each in likely if each.chance is not None]
     expected = sum(each.chance.chance for each in known if each.chance is not None)
+    title = f"About {expected:.1f} of {counted(len(known), 'promise')} for {scope.name} will likely be broken"
     return Reply(
-        title=f"About {expected:.1f} of {counted(len(likely), 'promise')} for {scope.name} will likely be broken",
+        title=title if known else f"Nothing can be said yet of what is promised for {scope.name}",
         facts=facts(
             ("Due by", desk.at(until, relative=True)),
             ("Without a forecast", _without(len(likely) - len(known))),
@@ -94,8 +95,13 @@ def looked_at(desk: Desk, scope: Scope, until: datetime) -> tuple[list[ClockRow]
 
 
 def likely_breaches(desk: Desk, rows: Sequence[ClockRow], past: Sequence[Past]) -> list[Likely]:
-    """Each open promise with its chance of a breach, the likeliest first."""
-    model = Forecast(past)
+    """Each open promise with its chance of a breach, the likeliest first; what is open was seen for so long, too."""
+    seen = [
+        Past(_groups(row), spent_by_now(desk, row), row.allowed, False)
+        for row in rows
+        if row.allowed is not None
+    ]
+    model = Forecast([*past, *seen])
     found = []
     for row in rows:
         spent = spent_by_now(desk, row)
@@ -106,27 +112,16 @@ def likely_breaches(desk: Desk, rows: Sequence[ClockRow], past: Sequence[Past]) 
     )
 
 
-def past_for(desk: Desk, scope: Scope, until: datetime) -> Sequence[Past]:
-    """What is known of promises like those that are open in a scope."""
-    return _past(desk, looked_at(desk, scope, until)[0])
-
-
-def _past(desk: Desk, open_: Sequence[ClockRow]) -> Sequence[Past]:
-    """The newest past promises like these, in the order in which they ended; what is open was seen for so long."""
+def past_of(desk: Desk, open_: Sequence[ClockRow]) -> Sequence[Past]:
+    """The newest past promises like these, in the order in which they ended."""
     kinds = sorted({(row.kind, row.topic, row.priority) for row in open_})
     ended = [row for kind in kinds for row in desk.records.clocks.past(*kind, at_most=_PAST)]
     ended.sort(key=lambda row: (row.stopped_at or desk.now, row.subject, row.promise))
-    found = [
+    return [
         Past(_groups(row), row.spent, row.allowed, row.state != "cancelled")
         for row in ended
         if row.spent is not None and row.allowed is not None
     ]
-    seen = [
-        Past(_groups(row), spent_by_now(desk, row), row.allowed, False)
-        for row in open_
-        if row.allowed is not None
-    ]
-    return [*found, *seen]
 
 
 def _groups(row: ClockRow) -> tuple[_GROUP, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Annotated
 
 from config.policy import Service
@@ -15,6 +15,7 @@ from handlers.parsing import ServiceKey, Word, quoted
 from handlers.rules.availability import Available, available
 from handlers.rules.moments import instant_at, show_duration
 from handlers.rules.workflow import LIVE, UNFINISHED
+from handlers.service_levels.clocks import day_of
 from handlers.service_levels.scope import period_of, require_figures, scope_of
 
 NEARLY = 0.8
@@ -53,7 +54,10 @@ class AskSatisfaction:
 
 @command("service availability", params=AskAvailability)
 def availability(asked: AskAvailability, desk: Desk) -> Reply:
-    """See by month what share of its agreed time a service was there, and what downtime is left."""
+    """See by month what share of its agreed time a service was there, and what downtime is left.
+
+    Nothing is said of the time before the desk's first record: it would not have heard of an outage.
+    """
     scope, span = scope_of(desk, asked.service), period_of(desk, asked.within)
     require_figures(desk, scope)
     wanted = [desk.policy.services[asked.service]] if asked.service else [*desk.policy.services.values()]
@@ -67,8 +71,17 @@ def availability(asked: AskAvailability, desk: Desk) -> Reply:
                 "Say under `availability` in services.yaml in which calendar it shall be there, and how much.",
             ),
         )
-    months = _months(span.first, min(span.end, desk.today + timedelta(days=1)))[-_MONTHS:]
-    found = {service.key: [measured(desk, service, *month) for month in months] for service in agreed}
+    began = desk.records.ledger.began()
+    if began is None or began >= span.until:
+        return Reply(
+            title=f"The desk heard of nothing in {span.name}, so it cannot say what was there.",
+            text=("Availability is told from the desk's first record on.",),
+        )
+    months = _months(
+        max(span.first, date.fromisoformat(day_of(desk, began))),
+        min(span.end, desk.today + timedelta(days=1)),
+    )[-_MONTHS:]
+    found = {service.key: [measured(desk, service, *month, began) for month in months] for service in agreed}
     names = [f"{first:%b %Y}" for first, _ in months]
     rows = [
         _availability_row(service, name, each)
@@ -97,11 +110,14 @@ def availability(asked: AskAvailability, desk: Desk) -> Reply:
     )
 
 
-def measured(desk: Desk, service: Service, first: date, end: date) -> Available:
-    """A service's availability from one day to before another, as its incidents were last triaged."""
+def measured(desk: Desk, service: Service, first: date, end: date, began: datetime) -> Available:
+    """A service's availability from one day to before another, as its incidents were last triaged.
+
+    Counted from when the desk `began` to hear of any.
+    """
     assert service.availability is not None
     agreed, zone = service.availability, desk.policy.organisation.zone
-    since, until = instant_at(first, time(), zone), instant_at(end, time(), zone)
+    since, until = max(began, instant_at(first, time(), zone)), instant_at(end, time(), zone)
     outages = desk.records.figures.outages(service.key, [str(each) for each in agreed.down], since, until)
     calendar = desk.policy.calendars[agreed.calendar]
     return available(

@@ -260,6 +260,12 @@ class Clocks:
         total = self._session.scalar(select(func.count()).select_from(query.subquery())) or 0
         return self._session.exec(page).all(), int(total)
 
+    def overdue(self, kinds: Sequence[str], now: datetime) -> Sequence[ClockRow]:
+        """Open promises of some kinds whose moment is past, the oldest first."""
+        late = _clock.c.kind.in_(kinds), _clock.c.due_at <= now
+        query = select_models(ClockRow).where(*late, *_counting())
+        return self._session.exec(query.order_by(col(ClockRow.due_at), col(ClockRow.subject))).all()
+
     def past(self, kind: str, topic: str, priority: str, at_most: int) -> Sequence[ClockRow]:
         """The promises of one kind that ended last."""
         like = col(ClockRow.kind) == kind, col(ClockRow.topic) == topic, col(ClockRow.priority) == priority

@@ -99,6 +99,11 @@ class Ledger:
             found = asked.first(self._session)
         return Head.start() if found is None else _head_of(*found)
 
+    def began(self) -> datetime | None:
+        """When the first record was written; None while there is none."""
+        first = next(self.rows(upto=1), None)
+        return None if first is None else record_of(first).at
+
     def trail(self, subject: str, before_seq: int | None = None, limit: int | None = None) -> list[Record]:
         """The story of one subject, oldest first: the last `limit` records, or those before a `seq`."""
         if before_seq is None and limit is None:

@@ -189,6 +189,28 @@ def test_gaps_say_what_would_fill_each(quick_talk: Talk) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("evidence gaps CAM", "Practices: 6 not gathered here."),
+        ("evidence gaps SD", "without occasion yet"),
+        ("evidence gaps SD page:99", "There are no more."),
+    ],
+)
+def test_where_there_is_no_gap_it_is_told_how_practices_stand(quick_talk: Talk, line: str, said: str) -> None:
+    if "page" in line:
+        ask_and_take(quick_talk)
+    table = quick_talk.say("manager", line).table
+    assert table is not None
+    assert said in table.empty
+
+
+def test_an_area_that_was_left_out_has_no_gaps_and_the_reason_is_told(quick_talk: Talk) -> None:
+    code, reason = next(iter(quick_talk.policy.evidence.left_out.items()))
+    gaps = quick_talk.say("manager", f"evidence gaps {code}")
+    assert (gaps.title, reason in flat(gaps.text)) == (f"No gaps are looked for in {code}", True)
+
+
+@pytest.mark.parametrize(
     ("view", "part"),
     [
         ("itil4", "Service request management"),

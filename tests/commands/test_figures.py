@@ -329,11 +329,22 @@ def test_a_forecast_goes_by_how_long_the_like_took_and_says_so(quick_talk: Talk)
     ]
 
 
+def test_how_good_forecasts_were_is_told_however_much_is_open(quick_talk: Talk) -> None:
+    for number in range(100, 200):
+        ended(quick_talk, number, 20_000)
+    ask(quick_talk, 50)
+    (told,) = [
+        each.value for each in quick_talk.say("manager", "sla forecast").facts if "Accuracy" in each.label
+    ]
+    assert "over 34 past promises" in flat(told)
+
+
 def test_a_forecast_of_nothing_or_of_the_past_is_met_with_help(quick_talk: Talk) -> None:
     assert quick_talk.say("manager", "sla forecast").title == "No promise for everything is due by then."
     ask(quick_talk, 1)
     unknown = quick_talk.say("manager", "sla forecast")
     assert rows(unknown)[0][3] == "no forecast"
+    assert unknown.title == "Nothing can be said yet of what is promised for everything"
     assert quick_talk.say("manager", "sla forecast until:“2026-11-20 09:00”").tone is Tone.BAD
     assert quick_talk.say("staff", "sla forecast").tone is Tone.BAD
     assert quick_talk.say("manager", "sla forecast of:pigeons").tone is Tone.BAD

@@ -58,6 +58,18 @@ def test_what_was_said_tomorrow_is_not_on_record(quick_talk: Talk) -> None:
 # Availability, load, satisfaction -----------------------------------------------------------------
 
 
+def test_availability_says_nothing_of_the_time_before_the_desk_heard_of_anything(quick_talk: Talk) -> None:
+    empty = quick_talk.say("manager", "service availability mail within:year")
+    assert (empty.table, empty.chart) == (None, None)
+    assert "heard of nothing" in empty.title
+    quick_talk.say("staff", "request new question why?")
+    quick_talk.wait(hours=2)
+    found = rows(quick_talk.say("manager", "service availability mail within:year"))
+    assert [row[:5] for row in found] == [["Mail", "Nov 2026", "2h", "0s", "100 % ✓"]]
+    quick_talk.wait(days=30)
+    assert "heard of nothing" in quick_talk.say("manager", "service availability mail within:2026-10").title
+
+
 def test_availability_counts_grave_incidents_in_agreed_time(talk: Talk) -> None:
     talk.say("staff", "incident declare no mail service:mail impact:high urgency:high")
     talk.say("staff", "incident declare slow mail service:mail impact:low urgency:low anyway:yes")
@@ -146,11 +158,15 @@ def test_a_digest_tells_what_is_overdue(quick_talk: Talk) -> None:
     quick_talk.say("oncall", said)
     quick_talk.say("manager", "change approve CHG-1")
     quick_talk.say("oncall", "change start CHG-1")
-    quick_talk.wait(days=5)
+    quick_talk.say("staff", "incident declare all is down service:network impact:high urgency:high")
+    quick_talk.say("oncall", "incident ack INC-1")
+    quick_talk.say("oncall", "incident resolve INC-1 it was the fan")
+    quick_talk.wait(days=12)
     digest = quick_talk.say("manager", "sla digest week")
     found = next(each for each in digest.more if each.title.endswith("overdue"))
-    assert [row[1] for row in rows(found)] == [
-        "review of Standard agreement with its customer",
-        "review of the emergency CHG-1",
+    assert [row[1:] for row in rows(found)] == [
+        ["review of Standard agreement with its customer", "—"],
+        ["review of CHG-1, Mail", "Oli Oncall"],
+        ["review of INC-1, Network", "Oli Oncall"],
     ]
     assert quick_talk.say("staff", "sla digest week").tone is Tone.BAD

@@ -96,7 +96,9 @@ def test_a_holder_that_froze_lets_go_when_it_wakes_and_does_nothing_twice(
     world.say("staff", 'request new question "Who is there?"')
     wait_until(lambda: bool(world.cards("discord", "REQ-1")))
     wait_until(world.settled)
-    with world.database.writing():  # or it freezes within a transaction of its own, and holds up whoever writes
+    with (
+        world.database.writing()
+    ):  # or it freezes within a transaction of its own, and holds up whoever writes
         first.send(signal.SIGSTOP)
         wait_until(lambda: first.frozen)
     world.clock.move(gateway.LEASE)
