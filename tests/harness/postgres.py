@@ -24,7 +24,16 @@ from filelock import FileLock, Timeout
 from psycopg import sql
 
 # Durable against a crash of the server, not of the machine: a test's data need not outlive that.
-SETTINGS = {"listen_addresses": "", "fsync": "off", "max_connections": "100", "timezone": "UTC"}
+SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "max_connections": "100",
+    "max_wal_size": "256MB",
+    "timezone": "UTC",
+}
+
+MEMORY, ENOUGH = Path("/dev/shm"), 4 << 30
+"""Where data lie in memory, if so many bytes are free there: a database is copied five times as fast."""
 
 SKIPPED = shutil.ignore_patterns("include", "__pycache__")
 
@@ -135,6 +144,8 @@ def running_server(home: Path | None = None) -> Iterator[PostgresServer]:
     with FileLock(home / "lock"):
         sweep(home)
         folder = Path(tempfile.mkdtemp(prefix="pg-", dir=home))
+        if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
+            (folder / "data").symlink_to(tempfile.mkdtemp(prefix="deskbell-pg-", dir=MEMORY))
         # The kernel lets go of this lock when the test process dies, however it dies.
         alive = FileLock(folder / "alive")
         alive.acquire()
@@ -147,7 +158,14 @@ def running_server(home: Path | None = None) -> Iterator[PostgresServer]:
             server.stop()
     finally:
         alive.release()
-        shutil.rmtree(folder)
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a server's folder and its data, wherever these are."""
+    if (folder / "data").is_symlink():
+        shutil.rmtree((folder / "data").resolve(), ignore_errors=True)
+    shutil.rmtree(folder)
 
 
 def sweep(home: Path) -> None:
@@ -158,7 +176,7 @@ def sweep(home: Path) -> None:
                 _stop_leftover(folder / "data")
         except Timeout:
             continue  # its owner lives
-        shutil.rmtree(folder)
+        _remove(folder)
 
 
 def _stop_leftover(data: Path) -> None:
@@ -179,7 +197,9 @@ def _programs(folder: Path) -> tuple[Path, dict[str, Any]]:
     if os.getuid() != 0:
         return home / "pginstall", {}
     nobody = pwd.getpwnam("nobody")
-    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    for each in (folder, folder / "data"):
+        if each.exists():
+            os.chown(each, nobody.pw_uid, nobody.pw_gid)
     # The environment may lie in a folder that only root may enter, so nobody gets a copy (40 MB, 0.1 s).
     copy = folder / "programs"
     for part in (home.name, f"{home.name}.libs"):  # the wheel keeps some libraries beside the package
