@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, text
 
-from handlers.delivery import RESTS, SOONEST
+from handlers.delivery import LEASE, RESTS, SOONEST
 from storage.models.flow import OutboxRow
 from storage.unit_of_work import Records
 from tests.flow.conftest import START, Flow
@@ -65,6 +65,21 @@ def test_while_pages_may_leave_nothing_else_is_taken(flow: Flow):
     looks = [flow.deliveries.claim(flow.clock.now(), "first", {"chat": 9}) for _ in range(3)]
     kinds = [[item.kind for claim in look for item in claim.items] for look in looks]
     assert kinds == [["page"], ["card"], []], "the other card waits for the page, which has its lane"
+
+
+def test_a_lane_in_which_much_gathers_is_asked_at_no_length(flow: Flow):
+    """Not even where PostgreSQL knows nothing of the table yet: it gives up a question after two and a half seconds."""
+    much, later = 4000, START + timedelta(seconds=1)
+    words = [
+        {**_row(number, "chat:C-0", next_at=START), "subject": f"TKT-{number % much}", "kind": kind}
+        for number, kind in enumerate(["reminder"] * much + ["message"] * much)
+    ]
+    with flow.database.writing() as session:
+        Records(session).outbox.add(words)
+    with flow.database.writing() as session:
+        since = START - timedelta(days=1)
+        claims = Records(session).outbox.claim(later, "first", LEASE, {"chat": 9}, gather_since=since)
+    assert claims == [], "what gathers is left to gather, and what comes after it waits"
 
 
 async def test_a_lane_keeps_the_pace_of_its_platform(two_rooms: Flow):
