@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import Enum
@@ -90,6 +90,23 @@ def reference(text: str) -> str | None:
 def near(word: str, known: Iterable[str], at_most: int = 3) -> list[str]:
     """The known words closest to a mistyped one, best first."""
     return difflib.get_close_matches(word.lower(), list(known), n=at_most, cutoff=0.6)
+
+
+def named(known: Mapping[str, Any], noun: str, text: str, field: str = "") -> str:
+    """The key of what a text calls by key, name or keyword. Raises BadValue with the nearest, or with what there is."""
+    wanted = text.strip().lower()
+    for key, each in known.items():
+        if wanted in (key.lower(), each.name.lower()):
+            return key
+    for key, each in known.items():
+        if wanted in getattr(each, "keywords", ()):
+            return key
+    close = near(wanted, known)
+    raise BadValue(
+        f"There is no {noun} called “{text[:60]}”.",
+        f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(list(known)[:12])}.",
+        field,
+    )
 
 
 @dataclass(frozen=True)
@@ -244,19 +261,7 @@ class Named:
         return True
 
     def read(self, text: str, reading: Reading) -> str:
-        known = getattr(reading.policy, self.section)
-        wanted = text.strip().lower()
-        for key, each in known.items():
-            if wanted in (key.lower(), each.name.lower()):
-                return str(key)
-        for key, each in known.items():
-            if wanted in getattr(each, "keywords", ()):
-                return str(key)
-        close = near(wanted, known)
-        raise BadValue(
-            f"There is no {self.noun} called “{text[:60]}”.",
-            f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(list(known)[:12])}.",
-        )
+        return named(getattr(reading.policy, self.section), self.noun, text)
 
     def options(self, reading: Reading) -> Sequence[Option]:
         known = getattr(reading.policy, self.section)

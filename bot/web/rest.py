@@ -24,6 +24,7 @@ from datetime import datetime
 from math import ceil
 from threading import Lock
 from typing import Annotated, Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import structlog
@@ -31,7 +32,7 @@ from fastapi import Depends, FastAPI, Form, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Mount
@@ -45,6 +46,7 @@ from handlers.desk import Desk
 from handlers.directory import API
 from handlers.dispatch import Dispatcher
 from handlers.errors import (
+    BadValue,
     DeskError,
     InTheWay,
     NeedsForm,
@@ -99,6 +101,24 @@ class _Problem(Exception):
         super().__init__(title)
         self.status, self.headers = status, dict(headers or {})
         self.body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+
+
+class _Asked(BaseModel):
+    """What may be asked of every collection; anything else is kept apart, to be refused by name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    after: Annotated[str | None, Field(max_length=300, description="The cursor of the page before")] = None
+    limit: Annotated[int, Field(ge=1, le=MOST)] = 100
+    format: Annotated[str, Field(pattern="^(json|csv)$")] = "json"
+
+
+class _AskedOfServices(_Asked):
+    """What may be asked of a collection whose members concern services."""
+
+    service: Annotated[
+        str | None, Field(max_length=48, description="Only what concerns this service, by key or name")
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -245,36 +265,35 @@ class Rest:
 
     def _collection(self, name: str) -> Callable[..., Response]:
         scope = exporting.SCOPES[name]
+        shape = _AskedOfServices if name in exporting.OF_SERVICE else _Asked
 
-        def collection(
-            asking: Annotated[_Asking, Depends(_asking)],
-            after: Annotated[
-                str | None, Query(max_length=300, description="The cursor of the page before")
-            ] = None,
-            limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
-            service: Annotated[str | None, Query(max_length=48)] = None,
-            format: Annotated[str, Query(pattern="^(json|csv)$")] = "json",  # noqa: A002 - the name in the address
-        ) -> Response:
+        def collection(asked: Any, asking: Annotated[_Asking, Depends(_asking)]) -> Response:
             who = self._granted(asking, scope)
-            key = _read_cursor(after, name) if after else None
+            _refuse_unknown(name, asked)
+            key = _read_cursor(asked.after, name) if asked.after else None
+            service = getattr(asked, "service", None)
 
-            def asked(desk: Desk) -> list[dict[str, Any]]:
-                return exporting.page(desk, name, key, limit + 1, service)
+            def page(desk: Desk) -> list[dict[str, Any]]:
+                return exporting.page(desk, name, key, asked.limit + 1, service)
 
             try:
-                found = self._dispatcher.ask(Sender(platform=API, user=who.person), asked)
+                found = self._dispatcher.ask(Sender(platform=API, user=who.person), page)
             except DeskError as error:
                 raise _problem_of(error) from None
-            more = len(found) > limit
-            members = found[:limit]
+            more = len(found) > asked.limit
+            members = found[: asked.limit]
             cursor = _cursor(name, members[-1]) if more else None
-            if format == "csv":
+            if asked.format == "csv":
                 headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
                 if cursor:
-                    headers["Link"] = f'<{PREFIX}/{name}?format=csv&limit={limit}&after={cursor}>; rel="next"'
-                return Response(as_csv(members), media_type="text/csv; charset=utf-8", headers=headers)
+                    # All that was asked for, or a program that follows the link reads on in another list.
+                    again = {**asked.model_dump(exclude_none=True), "after": cursor}
+                    headers["Link"] = f'<{PREFIX}/{name}?{urlencode(again)}>; rel="next"'
+                told = as_csv(members, exporting.columns(name))
+                return Response(told, media_type="text/csv; charset=utf-8", headers=headers)
             return JSONResponse({"items": members, "next": cursor})
 
+        collection.__annotations__["asked"] = Annotated[shape, Query()]
         return collection
 
     # Commands ------------------------------------------------------------------------------------
@@ -383,13 +402,15 @@ def plain(reply: Reply) -> dict[str, Any]:
     }
 
 
-def as_csv(members: Sequence[Mapping[str, Any]]) -> str:
-    """Members as CSV (RFC 4180); what a spreadsheet would take for a formula begins with an apostrophe."""
+def as_csv(members: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Members as CSV (RFC 4180); what a spreadsheet would take for a formula begins with an apostrophe.
+
+    The columns are named even where there is no member: whoever reads the file by their names finds them.
+    """
     out = io.StringIO()
-    if members:
-        writer = csv.writer(out)
-        writer.writerow(members[0])
-        writer.writerows([_cell(value) for value in each.values()] for each in members)
+    writer = csv.writer(out)
+    writer.writerow(columns)
+    writer.writerows([_cell(each[column]) for column in columns] for each in members)
     return out.getvalue()
 
 
@@ -429,6 +450,15 @@ _KEYS: Mapping[str, Mapping[str, type]] = {
 # Problems -------------------------------------------------------------------------------------------
 
 
+def _refuse_unknown(name: str, asked: BaseModel) -> None:
+    """Refuse what a collection cannot be asked: left unheard, a mistyped filter would give the whole of it."""
+    unknown = list(asked.model_extra or ())
+    if unknown:
+        known = f"Known: {', '.join(type(asked).model_fields)}."
+        problems = dict.fromkeys(unknown, f"The collection of {name} has no such parameter. {known}")
+        raise _Problem(422, "A value is missing or wrong.", known, problems=problems)
+
+
 def _refused(error: str, title: str, detail: str = "") -> _Problem:
     return _Problem(401, title, detail, {"WWW-Authenticate": f'Bearer error="{error}"'})
 
@@ -436,6 +466,8 @@ def _refused(error: str, title: str, detail: str = "") -> _Problem:
 def _problem_of(error: DeskError) -> _Problem:
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 422)
     more: dict[str, Any] = {"problems": error.problems} if isinstance(error, NeedsForm) else {}
+    if isinstance(error, BadValue) and error.field:
+        more = {"problems": {error.field: error.what}}
     if isinstance(error, InTheWay) and isinstance(error.reply, Reply):
         more = {"shown": plain(error.reply)}
     return _Problem(status, error.what, error.then, **more)

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, select, tuple_
 from sqlmodel import Session
 
-from storage.models.changes import Change
-from storage.models.continuity import Drill
+from storage.models.changes import Change, ChangeService
+from storage.models.continuity import Drill, DrillService
 from storage.models.evidence import EvidenceRow
 from storage.models.incidents import Incident
 from storage.models.requests import Request
@@ -53,6 +53,23 @@ SHOWN: Mapping[str, tuple[Any, str | None, tuple[str, ...], tuple[str, ...]]] = 
 }  # fmt: skip
 """Of each collection: its table, the prefix of its references, its key, and what programs are shown beside it."""
 
+_SERVICES: Mapping[str, tuple[Any, str]] = {
+    "changes": (ChangeService, "change"),
+    "drills": (DrillService, "drill"),
+}
+"""Of collections whose members may concern several services: the table that says which, and its column for them."""
+
+OF_SERVICE = frozenset(
+    {*_SERVICES, *(name for name, (_, _, _, shown) in SHOWN.items() if "service" in shown)}
+)
+"""The collections whose members concern services."""
+
+
+def columns(name: str) -> list[str]:
+    """What each member of a collection tells, in order."""
+    _, prefix, keys, shown = SHOWN[name]
+    return [*(("ref",) if prefix else ()), *keys, *shown]
+
 
 class Collections:
     """Reads collections in order of their keys."""
@@ -67,12 +84,17 @@ class Collections:
         at_most: int,
         only: Mapping[str, Collection[str]] | None = None,
         any_of: Mapping[str, Collection[str]] | None = None,
+        service: str | None = None,
     ) -> list[dict[str, Any]]:
-        """The members behind a key, at most so many; `only` and `any_of` hold columns with the values they may have."""
+        """The members behind a key, at most so many, that concern a service when one is given.
+
+        `only` and `any_of` hold columns with the values they may have.
+        """
         model, prefix, keys, shown = SHOWN[name]
         table: Table = model.metadata.tables[model.__tablename__]
-        columns = [each for each in shown if each in table.c]
-        asked = select(*(table.c[each] for each in (*keys, *columns)))
+        asked = select(*(table.c[each] for each in (*keys, *shown)))
+        if service is not None:
+            asked = asked.where(_concerns(name, service))
         if after is not None:
             asked = asked.where(tuple_(*(table.c[key] for key in keys)) > tuple_(*after))
         for column, values in (only or {}).items():
@@ -87,6 +109,17 @@ class Collections:
             asked = asked.where(condition)
         rows = self._session.execute(asked.order_by(*(table.c[key] for key in keys)).limit(at_most))
         return [_plain(dict(row._mapping), prefix) for row in rows]
+
+
+def _concerns(name: str, service: str) -> ColumnElement[bool]:
+    """Whether a member of a collection concerns a service."""
+    model = SHOWN[name][0]
+    table: Table = model.metadata.tables[model.__tablename__]
+    if name not in _SERVICES:
+        return table.c["service"] == service
+    between, column = _SERVICES[name]
+    which: Table = between.metadata.tables[between.__tablename__]
+    return table.c["number"].in_(select(which.c[column]).where(which.c["service"] == service))
 
 
 def _plain(row: dict[str, Any], prefix: str | None) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import asyncio
 import csv
 import io
 import re
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import httpx
@@ -15,6 +17,8 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 
 from bot.web.rest import PREFIX, Rest, as_csv
+from handlers.exporting import SCOPES as SCOPES_OF
+from handlers.exporting import columns
 from handlers.messages import Tone
 from handlers.tokens import digest
 from storage.unit_of_work import Records
@@ -253,10 +257,88 @@ def test_a_cursor_of_no_page_is_refused(program: Program, cursor: str) -> None:
     assert program.ask("GET", "/service-levels", token, params={"after": cursor})[0] == 422
 
 
+def test_a_link_to_the_next_page_asks_for_the_same(program: Program) -> None:
+    token = program.token(scopes="incident:read")
+    for number in range(3):
+        for service in ("mail", "vpn"):
+            program.talk.say(
+                "staff",
+                f"incident declare “fault {number}” service:{service} impact:low urgency:low anyway:yes",
+            )
+    path, read = "/incidents?limit=2&format=csv&service=service%20desk%26mail", []
+    policy = program.talk.policy
+    mail = replace(policy.services["mail"], name="Service desk&mail")
+    program.talk.policy = replace(policy, services={**policy.services, "mail": mail}, version="odd")
+    while path:
+        answer = program.http.get(path, headers={"Authorization": f"Bearer {token}"})
+        read += list(csv.DictReader(io.StringIO(answer.text)))
+        found = re.fullmatch(rf'<{PREFIX}(\S+)>; rel="next"', answer.headers.get("Link", ""))
+        path = found[1] if found else ""
+    assert [(each["ref"], each["service"]) for each in read] == [
+        ("INC-1", "mail"), ("INC-3", "mail"), ("INC-5", "mail"),
+    ]  # fmt: skip
+
+
+def test_a_collection_is_narrowed_by_service_where_its_members_concern_one(after_drill: Talk) -> None:
+    program, talk = Program(after_drill), after_drill
+    talk._keys = count(1000)  # the first ones were said in the story, and would be answered as then
+    token = program.token(scopes="change:read,drill:read,incident:read,evidence:read")
+    talk.say("staff", "incident declare “it is gone” service:mail impact:low urgency:low")
+    talk.say("agent", "change propose move it standard:mailbox-move start:“tue 20:00” implementer:@backup")
+    for name in ("incidents", "changes", "drills"):
+        whole = program.ask("GET", f"/{name}", token)[1]["items"]
+        assert whole, name
+        for asked, found in (("mail", whole), ("MAIL", whole), ("laptops", [])):
+            assert program.ask("GET", f"/{name}", token, params={"service": asked}) == (
+                200, {"items": found, "next": None},
+            ), (name, asked)  # fmt: skip
+    status, refused = program.ask("GET", "/evidence", token, params={"service": "mail"})
+    assert (status, list(refused["problems"])) == (422, ["service"])
+    assert refused["detail"] == "Known: after, limit, format."
+
+
+def test_an_unknown_service_is_refused_with_those_that_are_near(program: Program) -> None:
+    token = program.token(scopes="incident:read,change:read")
+    program.talk.say("staff", "incident declare “it is gone” service:mail impact:low urgency:low")
+    for name in ("incidents", "changes"):
+        status, refused = program.ask("GET", f"/{name}", token, params={"service": "mial"})
+        assert (status, refused["title"]) == (422, "There is no service called “mial”.")
+        assert refused["detail"].startswith("Did you mean mail")
+        assert list(refused["problems"]) == ["service"]
+        assert program.ask("GET", f"/{name}", token, params={"service": "a\x00"})[0] == 422
+    policy = program.talk.policy
+    left = {key: each for key, each in policy.services.items() if key != "mail"}
+    program.talk.policy = replace(policy, services=left, version="without mail")
+    status, found = program.ask("GET", "/incidents", token, params={"service": "mail"})
+    assert (status, len(found["items"])) == (200, 1), "what was kept of a service outlives it"
+    assert program.ask("GET", "/changes", token, params={"service": "mail"})[0] == 422
+
+
+@pytest.mark.parametrize("name", SCOPES_OF)
+def test_a_collection_refuses_parameters_that_it_does_not_know(program: Program, name: str) -> None:
+    token = program.token(scopes=SCOPES_OF[name])
+    status, refused = program.ask("GET", f"/{name}", token, params={"bogus": "1", "limit": "2"})
+    assert (status, list(refused["problems"])) == (422, ["bogus"])
+    assert "Known: after, limit, format" in refused["problems"]["bogus"]
+    described = program.http.get("/openapi.json").json()["paths"][f"/{name}"]["get"]["parameters"]
+    known = {each["name"] for each in described if each["in"] == "query"}
+    assert known == {"after", "limit", "format", *(["service"] if name != "evidence" else [])}
+
+
+@pytest.mark.parametrize("name", SCOPES_OF)
+def test_a_file_without_members_names_its_columns(program: Program, name: str) -> None:
+    token = program.token(scopes=SCOPES_OF[name])
+    after = {"evidence": "WzkwMDAwXQ"}.get(name)
+    params = {"format": "csv", **({"after": after} if after else {})}
+    answer = program.http.get(f"/{name}", params=params, headers={"Authorization": f"Bearer {token}"})
+    [header] = list(csv.reader(io.StringIO(answer.text)))
+    assert header == columns(name)
+
+
 def test_a_spreadsheet_finds_no_formula_in_what_people_wrote(program: Program) -> None:
     token = program.token()
     hostile = ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", " =1", 'a,"b"\nc', "ordinary"]
-    text = as_csv([{"summary": each} for each in hostile])
+    text = as_csv([{"summary": each} for each in hostile], ["summary"])
     read = [row["summary"] for row in csv.DictReader(io.StringIO(text))]
     assert read == ["'=1+1", "'+1", "'-1", "'@SUM(1)", "'\t=1", "' =1", 'a,"b"\nc', "ordinary"]
     program.talk.say("staff", "request new question anyway:yes ", question="=cmd|' /C calc'!A0")
