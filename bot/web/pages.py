@@ -44,7 +44,7 @@ from handlers.errors import (
     WrongState,
 )
 from handlers.messages import Button, Reply, Tone
-from handlers.parsing import LINE_AT_MOST, quoted, reference
+from handlers.parsing import LINE_AT_MOST, named, quoted, reference
 from storage.database import StoreUnavailable
 from storage.repositories.flow import EXAMPLE
 from storage.unit_of_work import Records
@@ -102,6 +102,12 @@ def _typed(query: Query, name: str, default: str = "") -> str:
     return quoted(text) if text else default
 
 
+def called(query: Query, noun: str, known: Mapping[str, Any]) -> str:
+    """The key of what an address asks for by the name of its kind; empty for all of them. Raises BadValue."""
+    text = " ".join(query.get(noun, "").split())[:_TYPED_AT_MOST]
+    return named(known, noun, text) if text else ""
+
+
 def _queue(_policy: Policy, query: Query) -> Sequence[Sequence[str]]:
     which = query.get("show", "open")
     which = which if which in dict(_QUEUES) else "open"
@@ -138,8 +144,8 @@ def _queue_asks(_policy: Policy, query: Query) -> Sequence[Ask]:
 
 
 def _rota(policy: Policy, query: Query) -> Sequence[Sequence[str]]:
-    chosen = query.get("rota", "")
-    rotas = [chosen] if chosen in policy.rotas else list(policy.rotas)
+    chosen = called(query, "rota", policy.rotas)
+    rotas = [chosen] if chosen else list(policy.rotas)
     return [["oncall who"], *([f"oncall rota {key}"] for key in rotas), ["oncall gaps"]]
 
 
@@ -173,8 +179,8 @@ def period_ask(query: Query, default: str) -> Ask:
 
 
 def _services(policy: Policy, query: Query) -> Sequence[Sequence[str]]:
-    key, within = query.get("service", ""), _period(query, "month")
-    if key not in policy.services:
+    key, within = called(query, "service", policy.services), _period(query, "month")
+    if not key:
         return [["service list"], ["service capacity", f"service satisfaction within:{within}"]]
     return [
         [f"service show {key}", f"service availability {key} within:{within}"],
@@ -267,6 +273,7 @@ class Pages:
             Route("/desk/tickets/{ref}", self._guarded(self._ticket)),
             Route("/desk/say", self._guarded(self._say)),
             *(Route(page.path, self._guarded(self._listed(page))) for page in self._pages),
+            Route("/desk/{rest:path}", self._guarded(self._nowhere)),
         ]
 
     def ask(self, visit: Visit, question: Callable[[Desk], T]) -> tuple[Person, T]:
@@ -331,10 +338,31 @@ class Pages:
             visit = self._doors.visit(request)
             if page.shows:
                 return page.shows(self, visit, request)
-            lines = page.lines(policy, query)
-            return self._said(visit, page.path, page.name, lines, page.about, page.asks(policy, query))
+            asks = page.asks(policy, query)
+            try:
+                lines = page.lines(policy, query)
+            except BadValue as error:
+                return self.instead(visit, page.path, page.name, error, page.about, asks)
+            return self._said(visit, page.path, page.name, lines, page.about, asks)
 
         return show
+
+    def instead(
+        self, visit: Visit, here: str, title: str, error: DeskError, about: str, asks: Sequence[Ask]
+    ) -> Response:
+        """A page whose question cannot be answered: what is wrong with it, below the questions to ask anew."""
+        reader, _ = self.ask(visit, lambda _desk: None)
+        groups = [[_refusal(error)]]
+        return self.render(visit, reader, "page.html", here, title, about=about, asks=asks, groups=groups)
+
+    def _nowhere(self, request: Request) -> Response:
+        path = request.url.path
+        if path.endswith("/"):  # as the router would do, were there no route for everything
+            return RedirectResponse(str(request.url.replace(path=path.rstrip("/"))))
+        self._doors.visit(request)
+        raise NotFound(
+            "There is no such page.", "The menu shows those that there are.", [("Overview", "desk home")]
+        )
 
     def _ticket(self, request: Request) -> Response:
         visit = self._doors.visit(request)
@@ -362,13 +390,19 @@ class Pages:
         asks: Sequence[Ask] = (),
         whole: bool = False,
     ) -> Response:
-        """A page of what lines answer; when it is the `whole` of it, the first line's refusal is that of the page."""
+        """A page of what lines answer; when it is the `whole` of it, the first line's refusal is that of the page.
+
+        Of several refusals the first is shown: the lines of a page are made of the same words of its address.
+        """
         known = [[line for line in group if self._knows(line)] for group in lines]
         flat = [line for group in known for line in group]
         reader, answers = self._dispatcher.read(visit.sender, flat)
         if whole and answers and isinstance(answers[0], DeskError):
             raise answers[0]
-        shown = iter([self._answer(each) for each in answers])
+        refusals = [
+            each for each in answers if isinstance(each, DeskError) and not isinstance(each, NotAllowed)
+        ]
+        shown = iter([None if each in refusals[1:] else self._answer(each) for each in answers])
         groups = [[reply for reply in (next(shown) for _ in group) if reply] for group in known]
         groups = [group for group in groups if group]
         return self.render(visit, reader, "page.html", here, title, about=about, asks=asks, groups=groups)

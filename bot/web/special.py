@@ -18,7 +18,7 @@ from starlette.responses import Response
 from bot import drawing, printing
 from bot.web.changes import ChangePages, weeks_of
 from bot.web.doors import HEADERS, Visit
-from bot.web.pages import Ask, Page, Pages, period_ask
+from bot.web.pages import Ask, Page, Pages, called, period_ask
 from bot.words import day_and_time
 from config.policy import Role
 from handlers.access import Person, require_role
@@ -28,7 +28,7 @@ from handlers.continuity.plan_sheet import PlanSheet, sheet_of
 from handlers.continuity.report import PAUSES_ARE, DrillReport, report_of
 from handlers.continuity.shared import find_plan
 from handlers.desk import Desk
-from handlers.errors import NotFound
+from handlers.errors import BadValue, NotFound
 from handlers.evidence.coverage import report_on
 from handlers.parsing import reference
 from handlers.rules.coverage import CoverageReport
@@ -72,8 +72,12 @@ def _calendar(changes: ChangePages, pages: Pages, visit: Visit, request: Request
     zone = policy.organisation.zone
     today = pages.now().astimezone(ZoneInfo(zone)).date()
     first, days = changes.span(request, today)
-    service = request.query_params.get("service", "")
-    service = service if service in policy.services else ""
+    services = [(key, each.name) for key, each in policy.services.items()]
+    try:
+        service = called(request.query_params, "service", policy.services)
+    except BadValue as error:
+        asks = (Ask("service", "Service", "", [("", "All"), *services]),)
+        return pages.instead(visit, "/desk/calendar", "Changes", error, "", asks)
     planned, frozen = changes.ask(policy, first, days, service)
     return pages.render(
         visit,
@@ -82,7 +86,7 @@ def _calendar(changes: ChangePages, pages: Pages, visit: Visit, request: Request
         "/desk/calendar",
         "Changes",
         weeks=weeks_of(policy, planned, frozen, first, days),
-        services=[(key, each.name) for key, each in policy.services.items()],
+        services=services,
         service=service,
         today=today,
         count=len(planned),
@@ -267,15 +271,20 @@ def _drill_gantt(pages: Pages, visit: Visit, request: Request) -> Response:
 
 def _matrix(pages: Pages, visit: Visit, request: Request) -> Response:
     policy, query = pages.policy, request.query_params
-    service = query.get("service", "")
-    service = service if service in policy.services else ""
     within = " ".join(query.get("within", "year").split())[:40] or "year"
+    services = [("", "All"), *((key, each.name) for key, each in policy.services.items())]
+    try:
+        service = called(query, "service", policy.services)
+    except BadValue as error:
+        # Whoever may not see the matrix hears that first.
+        pages.ask(visit, lambda desk: report_on(desk, within, None))
+        asks = (Ask("service", "Service", "", services), period_ask(query, "year"))
+        return pages.instead(visit, "/desk/evidence", "Evidence", error, "", asks)
 
     def report(desk: Desk) -> CoverageReport:
         return report_on(desk, within, service or None)
 
     reader, found = pages.ask(visit, report)
-    services = [("", "All"), *((key, each.name) for key, each in policy.services.items())]
     asks = (Ask("service", "Service", service, services), period_ask(query, "year"))
     of = f" service:{service}" if service else ""
     return pages.render(

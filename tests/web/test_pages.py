@@ -95,6 +95,8 @@ async def test_a_ticket_shows_its_story_and_how_its_time_was_counted(
         ("/desk/plans/PLN-99", 404, "PLN-99"),
         ("/desk/plans/DRL-1", 404, "PLN-1"),
         ("/desk/plans/PLN-99/plan.pdf", 404, "PLN-99"),
+        ("/desk/nosuch", 404, "There is no such page."),
+        ("/desk/services/mail", 404, "There is no such page."),
         ("/desk/say?line=request+new+laptop", 403, "said in chat"),
         ("/desk/say?line=privacy+erase+%40staff", 403, "said in chat"),
         ("/desk/say?line=sla+refresh+REQ-1", 403, "said in chat"),
@@ -112,6 +114,33 @@ async def test_what_does_not_exist_is_a_helpful_page(
     assert page.status_code == status, page.text
     assert word in page.text
     assert 'aria-label="Pages"' in page.text, "the way on is on the page"
+
+
+@pytest.mark.parametrize(
+    ("path", "said", "then"),
+    [
+        ("evidence?service=nosuch", "There is no service called “nosuch”.", "Known: network, accounts, mail"),
+        ("evidence?service=mial", "There is no service called “mial”.", "Did you mean mail"),
+        ("services?service=nosuch", "There is no service called “nosuch”.", "Known: network, accounts, mail"),
+        ("calendar?service=nosuch", "There is no service called “nosuch”.", "Known: network, accounts, mail"),
+        ("rota?rota=nosuch", "There is no rota called “nosuch”.", "Known: platform"),
+        ("promises?of=nosuch", "“nosuch” is no service, team or customer.", "Known: network, accounts, mail"),
+    ],
+)
+async def test_what_an_address_asks_for_in_vain_is_said_once(
+    manager: httpx.AsyncClient, path: str, said: str, then: str
+) -> None:
+    page = await manager.get(f"/desk/{path}")
+    assert page.status_code == 200
+    assert (page.text.count(said), page.text.count(then)) == (1, 1)
+    assert page.text.count("Some details are missing") == 0
+    assert page.text.count('class="part') == 1, "nothing else is shown as if it were the answer"
+    assert "<select" in page.text or "rota" in path, "it can be asked anew"
+
+
+async def test_the_end_of_an_address_does_not_matter(manager: httpx.AsyncClient) -> None:
+    answer = await manager.get("/desk/queue/?show=mine")
+    assert (answer.status_code, answer.headers["location"].endswith("/desk/queue?show=mine")) == (307, True)
 
 
 @pytest.mark.parametrize("odd", ["nothing", "2999-01", "2026-13", "%00", "%27%22%3E%3Cscript%3E", "x" * 3000])
