@@ -375,7 +375,7 @@ class _Reader:
         shown = new.replace("-", " ")
         if new == _DECIDING:
             self._start(str(Promise.APPROVE), Promise.APPROVE, record, "approval was asked for")
-        elif old == _DECIDING:
+        elif old == _DECIDING and new not in course.ended - course.answers:  # withdrawn, it was not decided
             self._stop(Promise.APPROVE, record, f"the answer was: {shown}")
         if new in course.ended:
             self._end(record, course, new)
@@ -391,9 +391,10 @@ class _Reader:
         self._follow_pauses(record, new)
 
     def _end(self, record: Record, course: Course, state: str) -> None:
-        """Nothing is owed any more; an end that is itself an answer (a rejection) may keep the promise of one."""
+        """Nothing is owed any more; an end that is itself an answer (a person's no) may keep the promise of one."""
+        answered = state in course.answers and self._is_an_answer(record, course)
         for facts in self.promises.values():
-            if not facts.stopped and not (facts.promise is Promise.RESPOND and state in course.answers):
+            if not facts.stopped and not (facts.promise is Promise.RESPOND and answered):
                 facts.tell(Cancelled(record.at, record.seq, state))
 
     def _tasks(self) -> Iterator[str]:
@@ -412,8 +413,7 @@ class _Reader:
 
     def _follow_actions(self, record: Record, course: Course, after: Mapping[str, object]) -> None:
         verb = record.action.partition(".")[2]
-        asker = None if course.asker_answers else self._now_is.get(course.asker)
-        if verb in course.answers and record.actor not in ("desk", asker):
+        if verb in course.answers and self._is_an_answer(record, course):
             self._stop(Promise.RESPOND, record, f"{verb.replace('_', ' ')} by a person")
         if verb == "task_done":
             self._stop_named(f"{Promise.FULFIL_STEP} {after.get('task')}", record, "done")
@@ -424,6 +424,11 @@ class _Reader:
                 self._cancel(series.promise, record, verb)
             if verb in series.begins:
                 self._renew(series, record, after)
+
+    def _is_an_answer(self, record: Record, course: Course) -> bool:
+        """Whether somebody did it who can answer: not the desk, and as a rule not who asked."""
+        asker = None if course.asker_answers else self._now_is.get(course.asker)
+        return record.actor not in ("desk", asker)
 
     # Promises that are made again and again
 

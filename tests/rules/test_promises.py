@@ -24,6 +24,7 @@ TERMS = Agreement(
         Target(Promise.RESPOND, "24x7", {Priority.P1: 900, Priority.P3: 14400}),
         Target(Promise.UPDATE, "24x7", {Priority.P1: 1800, Priority.P3: 14400}, warn_at=(75,)),
         Target(Promise.RESOLVE, "24x7", {Priority.P1: 14400, Priority.P3: 172800}),
+        Target(Promise.APPROVE, "24x7", {Priority.P1: 3600}),
     ),
 )
 
@@ -66,6 +67,25 @@ def test_what_is_categorized_has_three_promises():
     assert {name: clock.reading.due_at for name, clock in found.items()} == {
         "respond": at(15), "update": at(30), "resolve": at(240),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("actor", "end", "kept"),
+    [
+        ("oncall", "rejected", {"respond", "approve"}),
+        ("desk", "rejected", {"approve"}),  # by the deadline, as everybody was told
+        ("staff", "cancelled", set()),  # nobody decided anything
+    ],
+)
+def test_what_ended_owes_nobody_an_answer(actor: str, end: str, kept: set[str]):
+    asked = {"requester": "staff", "agreement": "incident", "agreement_version": "1", "priority": "P1"}
+    story = (
+        (0, "request.received", {"state": "awaiting-approval", **asked}),
+        (5, f"request.{end}", {"state": end}),
+    )
+    assert states(told(*story, actor=actor), 99) == {
+        name: State.MET if name in kept else State.CANCELLED for name in ("respond", "resolve", "approve")
+    }
 
 
 def test_nothing_is_promised_before_it_is_known_how_bad_it_is():
