@@ -79,7 +79,12 @@ def make_override(asked: MakeOverride, desk: Desk) -> Outcome:
     require_named(desk, asked.person)
     start = max(asked.start, desk.now)  # what has been cannot be changed
     end = _end(desk, asked, start)
-    replaced = _replaced(desk, rota.key, asked.person, start, end)
+    standing = turns(desk.policy, desk.records, rota.key, start, end)
+    if [(each.person, each.start, each.end) for each in standing] == [(asked.person, start, end)]:
+        raise WrongState(
+            f"{desk.directory.name(asked.person)} is on call then already.", "Nothing was changed."
+        )
+    replaced = [each for each in dict.fromkeys(turn.person for turn in standing) if each != asked.person]
     override = RotaOverride(
         number=desk.records.counters.next("OVR"),
         rota=rota.key,
@@ -140,13 +145,8 @@ def _end(desk: Desk, asked: MakeOverride, start: datetime) -> datetime:
     return end
 
 
-def _replaced(desk: Desk, rota: str, person: str, start: datetime, end: datetime) -> list[str]:
-    found = turns(desk.policy, desk.records, rota, start, end)
-    return [each for each in dict.fromkeys(turn.person for turn in found) if each != person]
-
-
 def take_back(desk: Desk, ref: str) -> Outcome:
-    """Let an override end now: the turns hold again."""
+    """Let an override end now: what lies under it holds again, be it a turn or an earlier override."""
     override = _find(desk, ref, for_change=True)
     rota = desk.policy.rotas.get(override.rota)
     if rota is None:
@@ -170,12 +170,13 @@ def take_back(desk: Desk, ref: str) -> Outcome:
         {"end": before.isoformat()},
         {"end": override.ends_at.isoformat()},
     )
+    standing = turns(desk.policy, desk.records, rota.key, override.ends_at, before)
     told = Reply(
         title=f"{rota.name}: {override.ref} was taken back",
-        text=("The turns hold again.",),
         facts=facts(
             ("Not on call instead", desk.who(override.person)),
             ("When", span(desk, override.ends_at, before)),
+            ("On call then", listed(desk, dict.fromkeys(turn.person for turn in standing)) or "nobody"),
             ("By", desk.who(desk.asker.key)),
         ),
         buttons=(rota_button(rota.key),),

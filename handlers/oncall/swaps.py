@@ -391,7 +391,7 @@ def expire(asked: Expire, desk: Desk) -> Outcome:
 
 @command("oncall withdraw", params=Withdraw, evidences=("SD SP 2.1",))
 def withdraw(asked: Withdraw, desk: Desk) -> Outcome:
-    """Take back an override, so that the turns hold again from now on, or a swap that you offered."""
+    """Take back an override, so that what lies under it holds from now on, or a swap that you offered."""
     if asked.what.startswith("OVR-"):
         return take_back(desk, asked.what)
     if asked.what.startswith("SWP-"):

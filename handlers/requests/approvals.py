@@ -11,7 +11,7 @@ from config.policy import OnDeadline, Stage
 from handlers.declare import Due, Outcome, command
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, WrongState
-from handlers.messages import Button, Kind, Notice, Part, Reply, Style, ToPerson, facts
+from handlers.messages import Button, Kind, Moment, Notice, Part, Reply, Style, ToPerson, facts
 from handlers.parsing import RequestRef, Text, WholeNumber
 from handlers.requests.shared import change, current_stage, done, find, offering_of, seats_of
 from handlers.rules.approval import Seat, Verdict, stage_at, verdict
@@ -21,8 +21,9 @@ from handlers.telling import show_button, tell
 from handlers.tickets import move
 from storage.models.requests import Request, RequestVote
 
+_REJECTED = "it is rejected"
 _MEANS = {
-    OnDeadline.REJECT: "it is rejected",
+    OnDeadline.REJECT: _REJECTED,
     OnDeadline.APPROVE: "it counts as approved",
     OnDeadline.OWNER: "the owner of the service decides",
 }
@@ -77,30 +78,52 @@ def undecided(asked: Undecided, desk: Desk) -> Outcome:
     """Apply what the catalogue says for a stage that was not decided in time."""
     request = find(desk, asked.request, for_change=True)
     stage = current_stage(desk, request)
-    if stage is None or request.stage != asked.stage or request.at_owner:
+    if stage is None or request.stage != asked.stage:
         return Outcome(reply=Reply(title=f"{request.ref} was decided meanwhile."))
-    if stage.on_deadline is OnDeadline.OWNER:
-        before = move(request, desk)
-        request.at_owner = True
-        asking = ask_stage(desk, request)
-        passed_on = change(request, "passed_to_owner", before, {"stage": request.stage})
-        said = tell(
-            desk,
-            request,
-            [request.requester],
-            f"{request.ref}: nobody decided in time; the owner of the service is asked now.",
+    if request.at_owner:
+        return _settle(
+            desk, request, False, f"the owner of the service did not decide in time, so {_REJECTED}"
         )
-        title = f"{request.ref} goes to the owner of the service"
-        return done(desk, request, title, [passed_on], notices=[*asking.notices, *said])
+    if stage.on_deadline is OnDeadline.OWNER:
+        return _pass_on(desk, request)
     approved = stage.on_deadline is OnDeadline.APPROVE
     return _settle(desk, request, approved, "not decided in time, so " + _MEANS[stage.on_deadline])
+
+
+def _pass_on(desk: Desk, request: Request) -> Outcome:
+    """From now on it is the owner's of the service, or their delegate's, alone: what they said already decides."""
+    votes = {vote.person: vote.says == "yes" for vote in _votes(desk, request)}
+    request.at_owner = True
+    seated = seats_of(desk, request)
+    if not seated:
+        why = f"not decided in time, and the owner of the service asked for it themselves, so {_REJECTED}"
+        return _settle(desk, request, False, why)
+    for seat in seated:
+        if seat.person in votes:
+            why = f"not decided in time, so what {desk.directory.name(seat.person)} said decides"
+            return _settle(desk, request, votes[seat.person], why)
+    before = move(request, desk)
+    asking = ask_stage(desk, request)
+    passed_on = change(request, "passed_to_owner", before, {"stage": request.stage})
+    said = tell(
+        desk,
+        request,
+        [request.requester],
+        f"{request.ref}: nobody decided in time; the owner of the service is asked now.",
+    )
+    title = f"{request.ref} goes to the owner of the service"
+    return done(desk, request, title, [passed_on], notices=[*asking.notices, *said], due=asking.due)
+
+
+def _votes(desk: Desk, request: Request) -> list[RequestVote]:
+    return [vote for vote in desk.records.requests.votes(request.number) if vote.stage == request.stage]
 
 
 def _vote(desk: Desk, ref: str, approves: bool, because: str | None) -> Outcome:
     request = find(desk, ref, for_change=True)
     require_move(ref, request.state, "approve" if approves else "reject")
     stage, seat = _seat_of(desk, request)
-    votes = [vote for vote in desk.records.requests.votes(request.number) if vote.stage == request.stage]
+    votes = _votes(desk, request)
     if any(vote.person == desk.asker.key for vote in votes):
         raise WrongState(
             f"You have already decided on {ref}.", "One voice each; others are still asked.", subject=ref
@@ -114,14 +137,18 @@ def _vote(desk: Desk, ref: str, approves: bool, because: str | None) -> Outcome:
         at=desk.now,
     )
     desk.records.requests.add(vote)
-    cast = {each.person: each.says == "yes" for each in (*votes, vote)}
-    outcome = verdict(stage.need, seats_of(desk, request), cast)
+    # Where it was passed on to the owner, nobody else's word counts any more.
+    cast = {each.person: each.says == "yes" for each in ([] if request.at_owner else votes)}
+    cast[vote.person] = approves
+    outcome = verdict(1 if request.at_owner else stage.need, seats_of(desk, request), cast)
     told = {"stage": request.stage, "vote": vote.says, "for": seat.for_}
     if outcome is Verdict.UNDECIDED:
         before = move(request, desk)
         voted = change(request, "voted", before, told, {"because": because or ""})
         missing = stage.need - sum(cast.values())
-        return done(desk, request, f"Noted. {ref} still needs {missing} more.", [voted])
+        title = f"Noted. {ref} still needs {missing} more." if approves else f"Your no to {ref} is noted."
+        text = "" if approves else f"It can still pass: {missing} more would have to agree."
+        return done(desk, request, title, [voted], text=text)
     return _settle(desk, request, outcome is Verdict.APPROVED, because or "", told)
 
 
@@ -178,11 +205,12 @@ def ask_stage(desk: Desk, request: Request) -> Asked:
     stage = current_stage(desk, request)
     if stage is None:
         return Asked((), ())
-    deadline = None if request.at_owner else _deadline(desk, stage)
-    consequence: tuple[Part, ...] = ()
-    moment = desk.at(deadline, relative=True)
-    if moment is not None:
-        consequence = ("If nobody decides by ", moment, f", {_MEANS[stage.on_deadline]}.")
+    deadline, seated = _deadline(desk, stage), seats_of(desk, request)
+    consequence: tuple[Part, ...] = (
+        "If nobody decides by ",
+        Moment(moment=deadline, relative=True),
+        f", {_REJECTED if request.at_owner else _MEANS[stage.on_deadline]}.",
+    )
     notices = [
         Notice(
             to=ToPerson(person=seat.person),
@@ -191,7 +219,10 @@ def ask_stage(desk: Desk, request: Request) -> Asked:
                 text=consequence,
                 facts=facts(
                     ("Asked for by", desk.who(request.requester)),
-                    ("Needed", f"{stage.need} of {len(seats_of(desk, request))}" if stage.need > 1 else None),
+                    (
+                        "Needed",
+                        f"{stage.need} of {len(seated)}" if stage.need > 1 and not request.at_owner else None,
+                    ),
                     ("Standing in for", desk.who(seat.for_)),
                 ),
                 buttons=(
@@ -206,15 +237,11 @@ def ask_stage(desk: Desk, request: Request) -> Asked:
             subject=request.ref,
             while_in=(RequestState.AWAITING_APPROVAL,),
         )
-        for seat in seats_of(desk, request)
+        for seat in seated
     ]
-    due = []
-    if deadline is not None:
-        line = f"request undecided {request.ref} {request.stage}"
-        due = [
-            Due(key=f"{request.ref}/approval/{request.stage}", subject=request.ref, at=deadline, line=line)
-        ]
-    return Asked(notices, due)
+    line = f"request undecided {request.ref} {request.stage}"
+    due = Due(key=f"{request.ref}/approval/{request.stage}", subject=request.ref, at=deadline, line=line)
+    return Asked(notices, [due])
 
 
 def _deadline(desk: Desk, stage: Stage) -> datetime:

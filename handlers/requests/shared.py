@@ -127,6 +127,14 @@ def seats_of(desk: Desk, request: Request) -> tuple[Seat, ...]:
     )
 
 
+def asked_still(desk: Desk, request: Request) -> list[Seat]:
+    """Those of the stage it waits in who have not said anything yet."""
+    seated = seats_of(desk, request)
+    votes = desk.records.requests.votes(request.number) if seated else ()
+    said = {vote.person for vote in votes if vote.stage == request.stage}
+    return [seat for seat in seated if seat.person not in said]
+
+
 def done(
     desk: Desk,
     request: Request,
@@ -175,9 +183,7 @@ def card(desk: Desk, request: Request, tasks: Sequence[RequestTask] | None = Non
         tone=_tone(request),
         facts=_facts(desk, request, tasks),
         # Those who decide are asked in private; in the team's room nobody could press these.
-        buttons=tuple(
-            each for each in buttons(desk, request, tasks) if not each.line.startswith(_DECIDING[:2])
-        ),
+        buttons=tuple(each for each in buttons(desk, request, tasks) if not each.line.startswith(_DECISIONS)),
         subject=request.ref,
         version=request.version,
         as_of=desk.now,
@@ -196,7 +202,7 @@ def _facts(desk: Desk, request: Request, tasks: Sequence[RequestTask]) -> tuple[
     clocks = [
         (_promise_label(row.promise), promise_words(desk, row)) for row in desk.records.clocks.of(request.ref)
     ]
-    waiting = [desk.who(seat.person) for seat in seats_of(desk, request)]
+    waiting = [desk.who(seat.person) for seat in asked_still(desk, request)]
     return facts(
         ("State", RequestState(request.state).shown),
         ("Priority", request.priority),
@@ -233,16 +239,17 @@ def promise_words(desk: Desk, row: Any) -> Words:
 
 
 _OWN = ("request comment", "request confirm", "request reopen", "request cancel", "sla why")
-_DECIDING = ("request approve", "request reject", "sla why")
+_DECISIONS = ("request approve", "request reject")
+_DECIDING = (*_DECISIONS, "sla why")
 
 
 def own_buttons(desk: Desk, request: Request, tasks: Sequence[RequestTask]) -> tuple[Button, ...]:
     """The buttons that make sense to the asker: those of the card for who works on it, else what is theirs to do."""
     drawn = tuple(buttons(desk, request, tasks))
+    asked = desk.asker.key in {seat.person for seat in asked_still(desk, request)}
     if is_worker(desk.asker, request):
-        return drawn
-    seated = desk.asker.key in {seat.person for seat in seats_of(desk, request)}
-    mine = (_OWN if request.requester == desk.asker.key else ()) + (_DECIDING if seated else ())
+        return drawn if asked else tuple(each for each in drawn if not each.line.startswith(_DECISIONS))
+    mine = (_OWN if request.requester == desk.asker.key else ()) + (_DECIDING if asked else ())
     shown = tuple(each for each in drawn if each.line.startswith(mine))
     if request.requester == desk.asker.key and request.state in UNFINISHED:
         cancel = Button(

@@ -1,7 +1,8 @@
 """Who is asked to approve a request, and when a stage is decided.
 
 Nobody approves what they asked for themselves. An absent approver's seat falls to their delegate, then to
-the owner of the service. A person has one voice in a stage, however many seats would fall to them.
+the owner of the service. A person has one voice in a stage, however many seats would fall to them. What was passed
+on to the owner of the service is theirs alone to decide.
 """
 
 from __future__ import annotations
@@ -37,14 +38,17 @@ def seats(
     is_away: Callable[[str], bool],
     at_owner: bool = False,
 ) -> tuple[Seat, ...]:
-    """The seats of a stage. `named` are the approvers as person keys; `at_owner` adds the owner of the service."""
+    """The seats of a stage. `named` are the approvers as person keys; `at_owner`: it was passed on to the owner.
+
+    Nobody is seated where the owner asks for it themselves and has no delegate.
+    """
     found: dict[str, Seat] = {}
-    for person in named:
+    for person in [owner] if at_owner else named:
         seat = _seat(person, requester, owner, delegate_of, is_away)
         if seat:
             found.setdefault(seat.person, seat)
-    if (at_owner or not found) and owner != requester:
-        found.setdefault(owner, Seat(owner))
+    if not found and owner != requester:
+        found[owner] = Seat(owner)
     return tuple(found.values())
 
 

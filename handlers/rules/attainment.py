@@ -65,11 +65,14 @@ def attained(goal: float, came_to: Iterable[tuple[str, int]]) -> Attainment:
     return Attainment(goal, found[KEPT], found[BROKEN], found[EXCLUDED])
 
 
+def tenths(share: float) -> float:
+    """A share in whole tenths of a per cent, never rounded up to a goal that was missed."""
+    return int(share * 10) / 10
+
+
 def shown(share: float | None) -> str:
-    """A share in words, never rounded up to a goal that was missed: `99.9 %`, and `100 %` only for all."""
-    if share is None:
-        return "no occasion yet"
-    return f"{int(share * 10) / 10:g} %"
+    """A share in words, as figures and charts tell it: `99.9 %`, and `100 %` only for all."""
+    return "no occasion yet" if share is None else f"{tenths(share):g} %"
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,14 @@ def period(text: str, now: datetime, zone: str) -> Period:
 def _named(word: str, today: date) -> tuple[date, date, str] | None:
     """What is named by today: its first day, the day after its last, what it is called."""
     if match := re.fullmatch(r"(\d{1,3})d", word):
-        days = max(1, int(match[1]))
-        return today - timedelta(days=days - 1), _after(today), f"the last {days} days"
+        days = int(match[1])
+        if not days:
+            raise NotAPeriod(f"{word} is no time at all. Ask for one of: {_NAMES}.")
+        return (
+            today - timedelta(days=days - 1),
+            _after(today),
+            f"the last {days} days" if days > 1 else "today",
+        )
     monday = today - timedelta(days=today.weekday())
     month, quarter, year = (
         today.replace(day=1),

@@ -137,7 +137,7 @@ def migrate(asked: Migrate, desk: Desk) -> Outcome:
     same = Simulate(asked.agreement, asked.version, asked.calendar, asked.closed, asked.of)
     preview = _preview(desk, same, scope)
     if not preview.tickets:
-        return Outcome(reply=_shown(desk, same, scope, preview))
+        return Outcome(reply=Reply(title="Nothing was migrated.", text=(_unmoved(desk, same, scope),)))
     if preview.seal != asked.seal:
         shown = _shown(desk, same, scope, preview)
         title = "Something has changed since you looked, so nothing was migrated."
@@ -240,9 +240,24 @@ def _thought_out(desk: Desk, asked: Simulate) -> tuple[Definition, tuple[Agreeme
             agreement, targets=tuple(replace(each, calendar=asked.calendar) for each in agreement.targets)
         )
     if asked.closed:
-        calendars = {key: _with_closed(calendar, asked.closed) for key, calendar in calendars.items()}
+        closing = {key: _with_closed(calendars[key], asked.closed) for key in _counted_in(agreement)}
+        if all(calendars[key] is closed for key, closed in closing.items()):
+            why = "; ".join(
+                f"{each.name} {'never closes' if each.always else 'is closed then already'}"
+                for each in closing.values()
+            )
+            raise BadValue(
+                f"Closing {asked.closed.isoformat()} as well changes nothing: {why}.",
+                "Name another day or, with calendar:, another calendar.",
+                "closed",
+            )
+        calendars = {**calendars, **closing}
     definition = agreement_as(agreement, calendars)
     return definition, (agreement, calendars)
+
+
+def _counted_in(agreement: Agreement) -> list[str]:
+    return list(dict.fromkeys(each.calendar for each in agreement.targets))
 
 
 def _with_closed(calendar: Calendar, day: date) -> Calendar:
@@ -310,10 +325,7 @@ def _by_notice(clock: Clock) -> bool:
 def _shown(desk: Desk, asked: Simulate, scope: Scope, preview: Preview) -> Reply:
     what, dues = _what(desk, asked), preview.dues
     if not preview.tickets:
-        return Reply(
-            title=f"No open ticket for {scope.name} would change: all that are open live by {what} already.",
-            tone=Tone.GOOD,
-        )
+        return Reply(title=_unmoved(desk, asked, scope))
     title = f"{counted(len(dues), 'due moment')} of {counted(len(preview.tickets), 'open ticket')} would move"
     return Reply(
         title=title,
@@ -336,6 +348,14 @@ def _shown(desk: Desk, asked: Simulate, scope: Scope, preview: Preview) -> Reply
         else None,
         buttons=(Button(label="Migrate", line=_line(asked, preview.seal), style=Style.DANGER),),
     )
+
+
+def _unmoved(desk: Desk, asked: Simulate, scope: Scope) -> str:
+    """Why there is nothing to migrate: there is no such ticket, or all of them live by it already."""
+    tickets = f"open ticket for {scope.name}" if scope.word else "open ticket"
+    if desk.records.clocks.tickets_under(asked.agreement, "", scope.whose, 1):
+        return f"No {tickets} would change: all live by {_what(desk, asked)} already."
+    return f"No {tickets} lives by {desk.policy.agreements[asked.agreement].name}: there is nothing to move."
 
 
 def _what(desk: Desk, asked: Simulate) -> str:

@@ -11,7 +11,7 @@ from handlers.declare import command
 from handlers.desk import Desk
 from handlers.messages import Button, Chart, Plot, Reply, Series, Table, Words, counted, facts
 from handlers.parsing import Word, quoted
-from handlers.rules.attainment import BROKEN, Attainment, Step, attained, shown, steps
+from handlers.rules.attainment import BROKEN, KEPT, Attainment, Step, attained, shown, steps, tenths
 from handlers.rules.periods import Period
 from handlers.rules.workflow import LIVE, UNFINISHED
 from handlers.service_levels.clocks import day_of, show_button
@@ -58,22 +58,31 @@ def status(asked: Status, desk: Desk) -> Reply:
     figures = read_figures(desk, scope, span)
     now = [each for each in figures if each.day >= span.first.isoformat()]
     earlier = [each for each in figures if each.day < span.first.isoformat()]
-    table = attainments(desk, now, earlier)
+    table, clocks = attainments(desk, now, earlier), _by_state(desk, scope)
     next_due = desk.records.clocks.next_due(desk.now, scope.whose)
-    rest = f"{scope.given} within:{quoted(asked.within)}"
-    breaches = Button(label="Breaches", line=f"sla breaches{rest}")
     forecast = Button(
         label="Forecast", line=f"sla forecast{f' of:{quoted(scope.word)}' if scope.word else ''}"
     )
     sections = (_by_service(desk, scope, span, asked.within), _upcoming(desk, next_due))
     return Reply(
         title=f"Promises for {scope.name}, {span.name}",
-        facts=facts(("Clocks now", clocks_now(desk, scope))),
+        facts=facts(("Clocks now", _in_words(clocks))),
         table=table,
         chart=trend(figures, before, span),
         more=tuple(each for each in sections if each is not None),
-        buttons=(*([breaches] if table.rows else []), *([forecast] if next_due else [])),
+        buttons=(*_breaches(scope, asked.within, figures, now, clocks), *([forecast] if next_due else [])),
     )
+
+
+def _breaches(
+    scope: Scope, within: str, figures: Sequence[Figure], now: Sequence[Figure], clocks: Mapping[str, int]
+) -> list[Button]:
+    """The way to what was broken: in this period, or in the year before today where it is none of this one."""
+    if not any(each.outcome != KEPT for each in now):
+        if not clocks["breached"] and all(each.outcome == KEPT for each in figures):
+            return []
+        within = "365d"
+    return [Button(label="Breaches", line=f"sla breaches{scope.given} within:{quoted(within)}")]
 
 
 def read_figures(desk: Desk, scope: Scope, span: Period) -> list[Figure]:
@@ -111,11 +120,22 @@ def _untold(
 
 
 def clocks_now(desk: Desk, scope: Scope) -> str:
-    """Open clocks by state, as time has left them."""
+    """Open clocks by state, as time has left them, in words."""
+    return _in_words(_by_state(desk, scope))
+
+
+def _by_state(desk: Desk, scope: Scope) -> Counter[str]:
     states = desk.records.clocks.standing(scope.whose)
     for *_, state, number in desk.records.clocks.unrung(desk.now, scope.whose):
         states[state] -= number
         states["breached"] += number
+    unwarned = desk.records.clocks.unwarned(desk.now, scope.whose)
+    states["running"] -= unwarned
+    states["due soon"] += unwarned
+    return states
+
+
+def _in_words(states: Mapping[str, int]) -> str:
     return ", ".join(f"{states[state]} {state}" for state in _STATES if states[state] > 0) or "none open"
 
 
@@ -165,8 +185,12 @@ def agreement_name(desk: Desk, key: str) -> str:
 
 def _counts(came_to: Attainment, goal: float) -> tuple[Words, ...]:
     verdict = {None: "", True: " ✓", False: " ✗ below goal"}[came_to.is_met]
-    share = "no occasion yet" if came_to.share is None else f"{came_to.share:.1f} %{verdict}"
-    return (str(came_to.kept),), (str(came_to.broken),), (share,), (f"{goal:g} %",)
+    return (
+        (str(came_to.kept),),
+        (str(came_to.broken),),
+        (f"{shown(came_to.share)}{verdict}",),
+        (f"{goal:g} %",),
+    )
 
 
 def shown_before(came_to: Attainment) -> str:
@@ -209,7 +233,7 @@ def _share(figures: Sequence[Figure], kind: str, part: Step) -> float | None:
         100,
         ((each.outcome, each.number) for each in figures if each.kind == kind and first <= each.day < end),
     )
-    return None if came_to.share is None else round(came_to.share, 1)
+    return None if came_to.share is None else tenths(came_to.share)
 
 
 # Drilling down ------------------------------------------------------------------------------------

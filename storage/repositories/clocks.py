@@ -197,6 +197,14 @@ class Clocks:
             ]
         return found
 
+    def unwarned(self, now: datetime, whose: Whose = EVERYBODY) -> int:
+        """How many promises are due soon and kept as running, because nobody was told of it yet."""
+        soon = _clock.c.state == "running", _clock.c.soon_at <= now, _clock.c.due_at > now
+        found = self._session.scalar(
+            select(func.count()).select_from(_clock).where(*soon, *_counting(), *whose.within(_clock))
+        )
+        return int(found or 0) + (len(self._further(whose, *soon, _clock.c.open)) if whose.service else 0)
+
     def next_due(self, now: datetime, whose: Whose = EVERYBODY, at_most: int = 5) -> Sequence[ClockRow]:
         """The open promises that are due next."""
         query = select_models(ClockRow).where(col(ClockRow.due_at) > now, *_counting(), *whose.within(_clock))

@@ -129,8 +129,8 @@ def test_the_store_counts_what_a_story_leaves_behind(talk: Talk) -> None:
     assert check_tallies(talk) > 4
     status = talk.say("manager", "sla status")
     figures = {row[0]: row[1:4] for row in rows(status)}
-    assert figures["respond, Standard agreement"] == ["1", "1", "50.0 % ✗ below goal"]
-    assert figures["respond, Incident agreement"] == ["0", "1", "0.0 % ✗ below goal"]
+    assert figures["respond, Standard agreement"] == ["1", "1", "50 % ✗ below goal"]
+    assert figures["respond, Incident agreement"] == ["0", "1", "0 % ✗ below goal"]
 
 
 # Status -------------------------------------------------------------------------------------------
@@ -148,6 +148,7 @@ def test_an_empty_desk_has_no_chart_and_says_what_to_do(quick_talk: Talk) -> Non
         ("2031-Q2", "has not begun yet."),
         ("pigeons", "is not a period I know."),
         ("2026-13", "is not a month."),
+        ("0d", "0d is no time at all."),
     ):
         assert title in quick_talk.say("manager", f"sla status within:{within}").title
     close = quick_talk.say("manager", "sla status service-desc")
@@ -180,9 +181,43 @@ def test_what_nobody_was_told_yet_counts_at_once(quick_talk: Talk) -> None:
     ask(quick_talk, 1)
     quick_talk.clock.set(MONDAY + timedelta(days=2))  # and no bell rang meanwhile
     status = quick_talk.say("manager", "sla status service-desk within:week")
-    assert rows(status)[0][:4] == ["respond", "0", "1", "0.0 % ✗ below goal"]
+    assert rows(status)[0][:4] == ["respond", "0", "1", "0 % ✗ below goal"]
     assert "1 breached" in flat(status.facts[0].value)
     assert len(rows(quick_talk.say("manager", "sla breaches within:week"))) == 1
+
+
+def test_what_is_due_soon_is_counted_so_before_anybody_was_warned(quick_talk: Talk) -> None:
+    ask(quick_talk, 1)
+    quick_talk.clock.set(MONDAY + timedelta(hours=9))  # of eight office hours, and no bell rang meanwhile
+    for of in ("", " service-desk"):
+        status = quick_talk.say("manager", f"sla status{of} within:week")
+        upcoming = status.more[-1].table
+        assert upcoming is not None
+        assert [flat(row[3]) for row in upcoming.rows] == ["due soon", "running"]
+        assert flat(status.facts[0].value) == "1 running, 1 due soon"
+
+
+def test_the_way_to_the_breaches_leads_to_where_they_show(quick_talk: Talk) -> None:
+    ask(quick_talk, 1)
+    assert "Breaches" not in [each.label for each in quick_talk.say("manager", "sla status").buttons]
+    quick_talk.clock.set(MONDAY + timedelta(days=40))
+    quick_talk.ring()
+    quick_talk.clock.set(MONDAY + timedelta(days=75))
+    status = quick_talk.say("manager", "sla status within:today")
+    assert "breached" in flat(status.facts[0].value)
+    way = next(each for each in status.buttons if each.label == "Breaches")
+    assert way.line == "sla breaches within:365d"
+    assert rows(quick_talk.say("manager", way.line))
+
+
+def test_a_share_is_told_in_one_way_wherever_it_shows(quick_talk: Talk) -> None:
+    ask(quick_talk, 3)
+    for number in (1, 2):
+        quick_talk.say("agent", f"request take REQ-{number}")
+    quick_talk.clock.set(MONDAY + timedelta(days=2))
+    status = quick_talk.say("manager", "sla status service-desk within:week")
+    assert rows(status)[0][3] == "66.6 % ✗ below goal"
+    assert quick_talk.say("manager", "sla status within:1d").title.endswith(", today")
 
 
 def test_staff_see_the_promises_on_their_own_tickets_and_no_figures(quick_talk: Talk) -> None:
@@ -243,7 +278,7 @@ def test_a_breach_is_left_out_when_a_second_person_agrees_and_both_figures_stay(
     assert rows(talk.say("manager", "sla status service-desk within:week"))[0][1:4] == [
         "1",
         "1",
-        "50.0 % ✗ below goal",
+        "50 % ✗ below goal",
     ]
     assert talk.say("manager", "sla agree REQ-2 respond").title == (
         "You asked for it, so somebody else must decide."
@@ -256,7 +291,7 @@ def test_a_breach_is_left_out_when_a_second_person_agrees_and_both_figures_stay(
         "50 %",
     ]
     status = talk.say("manager", "sla status service-desk within:week")
-    assert rows(status)[0][1:] == ["1", "0", "100.0 % ✓", "95 %", "—", "1", "50 %"]
+    assert rows(status)[0][1:] == ["1", "0", "100 % ✓", "95 %", "—", "1", "50 %"]
     assert rows(talk.say("manager", "sla breaches within:week"))[0][-1] == "left out"
     assert talk.told("@manager")[-1].endswith("Olga Owner agreed")
     told = [each.action for each in talk.evidence("REQ-2") if each.action.startswith("sla.ex")]
@@ -430,7 +465,7 @@ def test_a_scheduled_drill_is_a_promise_that_is_kept_moved_dropped_or_broken(qui
     ]
     for asked, found in (("mail", True), ("platform", True), ("laptops", False)):
         shown = rows(quick_talk.say("manager", f"sla status {asked} within:30d"))
-        assert [row[:4] for row in shown] == ([["drill", "1", "1", "50.0 % ✗ below goal"]] if found else [])
+        assert [row[:4] for row in shown] == ([["drill", "1", "1", "50 % ✗ below goal"]] if found else [])
     quick_talk.say("oncall", "drill finish DRL-1 because:“it is a test”")
     # Beside it, the promise to drill the service within its interval was kept, and promised anew.
     assert rows(quick_talk.say("manager", "sla status mail within:30d"))[0][:3] == ["drill", "2", "1"]

@@ -202,6 +202,28 @@ def test_an_override_can_be_taken_back_and_the_turns_hold_again(talk: Talk) -> N
     assert talk.actions("OVR-1") == ["oncall.overridden", "oncall.override_withdrawn"]
 
 
+def test_who_is_on_call_already_is_put_there_once(quick_talk: Talk) -> None:
+    begin(quick_talk)
+    line = 'oncall override platform @backup start:"wed 18:00" end:4h'
+    says(quick_talk, "manager", line)
+    again = quick_talk.say("manager", line)
+    assert (again.title, flat(again.text)) == ("Bo Backup is on call then already.", "Nothing was changed.")
+    whose_turn = quick_talk.say("manager", 'oncall override platform @oncall start:"tue 18:00" end:4h')
+    assert whose_turn.title == "Oli Oncall is on call then already."
+    longer = quick_talk.say("manager", 'oncall override platform @backup start:"wed 18:00" end:5h')
+    assert longer.tone is Tone.GOOD
+
+
+def test_taking_back_one_override_tells_what_holds_under_it(quick_talk: Talk) -> None:
+    begin(quick_talk)
+    says(quick_talk, "manager", 'oncall override platform @backup start:"wed 18:00" end:4h')
+    says(quick_talk, "manager", 'oncall override platform @owner start:"wed 19:00" end:1h')
+    taken_back = quick_talk.say("manager", "oncall withdraw OVR-2")
+    assert ("On call then", "Bo Backup") in [(each.label, flat(each.value)) for each in taken_back.facts]
+    last = quick_talk.say("manager", "oncall withdraw OVR-1")
+    assert ("On call then", "Oli Oncall") in [(each.label, flat(each.value)) for each in last.facts]
+
+
 def test_an_override_that_was_taken_back_before_it_began_never_was(quick_talk: Talk) -> None:
     begin(quick_talk)
     says(quick_talk, "manager", 'oncall override platform @backup start:"wed 18:00" end:4h')

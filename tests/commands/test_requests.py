@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -149,6 +150,70 @@ def test_an_undecided_stage_falls_to_the_owner_when_its_time_is_over(talk: Talk)
     assert talk.actions(ref)[-1] == "request.stage_approved"
 
 
+def test_what_is_passed_on_to_the_owner_is_theirs_alone_to_decide(talk: Talk) -> None:
+    ref = file_laptop(talk)
+    talk.wait(days=3)
+    late = talk.say("manager", f"request approve {ref}")
+    assert (late.title, flat(late.text)) == (f"{ref} does not wait for you.", "Olga Owner can decide.")
+    assert talk.say("owner", f"request reject {ref} too dear").title == f"{ref} is rejected"
+    assert talk.told("@staff")[-1] == f"{ref} was rejected"
+
+
+def test_the_owner_is_told_until_when_and_what_happens_then_and_it_does(talk: Talk) -> None:
+    ref = file_laptop(talk)
+    talk.wait(days=3)
+    (asked,) = talk.sent("@owner")
+    assert "needs your decision" in asked.title
+    assert asked.text[0] == "If nobody decides by "
+    assert asked.text[-1] == ", it is rejected."
+    talk.wait(days=3)
+    assert talk.actions(ref)[-1] == "request.rejected"
+    rejected = talk.sent("@staff")[-1]
+    assert rejected.title == f"{ref} was rejected"
+    assert flat(rejected.text) == "the owner of the service did not decide in time, so it is rejected"
+
+
+def test_what_the_owner_asked_for_goes_to_their_delegate_or_is_rejected(quick_talk: Talk) -> None:
+    ref = quick_talk.say("owner", "request new laptop", **LAPTOP).subject or ""
+    policy = quick_talk.policy
+    quick_talk.wait(days=3)
+    assert quick_talk.told("@approver") == [f"{ref} needs your decision: Laptop: Standard 14 inch"]
+    alone = replace(policy.people["owner"], delegate=None)
+    quick_talk.policy = replace(policy, people={**policy.people, "owner": alone})
+    again = quick_talk.say("owner", "request new laptop", anyway="yes", **LAPTOP).subject or ""
+    quick_talk.wait(days=5)
+    assert quick_talk.actions(again)[-1] == "request.rejected"
+
+
+def laptop_for_two(talk: Talk) -> str:
+    """A laptop on which the manager and the owner must agree, or else the owner decides; the approver may too."""
+    offering = talk.policy.offerings["laptop"]
+    stage = replace(offering.approval[0], of=("manager", "owner", "approver"), need=2)
+    offerings = {**talk.policy.offerings, "laptop": replace(offering, approval=(stage,))}
+    talk.policy = replace(talk.policy, offerings=offerings, version="two")
+    return file_laptop(talk)
+
+
+def test_what_the_owner_said_already_decides_when_the_others_are_silent(quick_talk: Talk) -> None:
+    ref = laptop_for_two(quick_talk)
+    quick_talk.say("owner", f"request approve {ref}")
+    quick_talk.wait(days=3)
+    assert quick_talk.actions(ref)[-1] == "request.approved"
+
+
+def test_who_has_decided_is_waited_for_no_longer_and_a_no_is_answered_as_one(quick_talk: Talk) -> None:
+    ref = laptop_for_two(quick_talk)
+    no = quick_talk.say("owner", f"request reject {ref} too dear")
+    assert no.title == f"Your no to {ref} is noted."
+    assert flat(no.text) == "It can still pass: 2 more would have to agree."
+    waits = {each.label: flat(each.value) for each in no.facts}["Waits for"]
+    assert waits == "Mika Manager, Ari Approver"
+    assert not {"Approve", "Reject"} & {each.label for each in no.buttons}
+    yes = quick_talk.say("approver", f"request approve {ref}")
+    assert yes.title == f"Noted. {ref} still needs 1 more."
+    assert quick_talk.say("manager", f"request approve {ref}").title == f"{ref} is approved"
+
+
 def test_an_undecided_stage_is_rejected_when_the_catalogue_says_so(talk: Talk) -> None:
     ref = file_laptop(talk)
     talk.say("manager", f"request approve {ref}")
@@ -157,8 +222,6 @@ def test_an_undecided_stage_is_rejected_when_the_catalogue_says_so(talk: Talk) -
 
 
 def test_an_absent_approver_is_replaced_by_the_delegate(quick_talk: Talk) -> None:
-    from dataclasses import replace
-
     policy = quick_talk.policy
     today = quick_talk.clock.now().date()
     away = replace(policy.people["manager"], away=((today, today + timedelta(days=3)),), delegate="approver")

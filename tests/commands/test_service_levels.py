@@ -109,7 +109,7 @@ def test_status_counts_what_was_kept_and_broken(talk: Talk) -> None:
     talk.wait(days=3)
     status = talk.say("manager", "sla status service-desk within:week")
     rows = {flat(row[0]): [flat(cell) for cell in row] for row in status.table.rows}  # type: ignore[union-attr]
-    assert rows["respond"][1:4] == ["1", "1", "50.0 % ✗ below goal"]
+    assert rows["respond"][1:4] == ["1", "1", "50 % ✗ below goal"]
     breaches = talk.say("manager", "sla breaches within:week")
     assert [flat(row[0]) for row in breaches.table.rows] == ["REQ-2"]  # type: ignore[union-attr]
 

@@ -82,7 +82,7 @@ def test_what_changed_meanwhile_is_shown_before_anything_is_migrated(quick_talk:
     assert again.title == "Something has changed since you looked, so nothing was migrated."
     assert dues(quick_talk, "REQ-1", "REQ-2", "REQ-3") == before
     assert quick_talk.say("manager", again.buttons[0].line + " because:b").tone is Tone.GOOD
-    assert quick_talk.say("owner", line + " because:b").title.startswith("No open ticket")
+    assert quick_talk.say("owner", line + " because:b").title == "Nothing was migrated."
 
 
 def test_a_new_version_that_is_long_past_gives_the_minimum_notice(quick_talk: Talk) -> None:
@@ -103,10 +103,25 @@ def test_a_new_version_that_is_long_past_gives_the_minimum_notice(quick_talk: Ta
 
 
 def test_bad_questions_are_met_with_what_is_known(quick_talk: Talk) -> None:
-    assert quick_talk.say("manager", "sla simulate standard").title.startswith("No open ticket")
+    nothing = "No open ticket lives by Standard agreement: there is nothing to move."
+    assert quick_talk.say("manager", "sla simulate standard").title == nothing
+    invented = quick_talk.say("manager", "sla migrate standard seal:0 because:b")
+    assert (invented.title, invented.tone) == ("Nothing was migrated.", Tone.PLAIN)
     assert quick_talk.say("manager", "sla simulate pigeons").form is not None
     some(quick_talk)
+    same = quick_talk.say("manager", "sla simulate standard")
+    assert same.title.endswith("all live by Standard agreement as it is in force already."), same
     unknown = quick_talk.say("manager", "sla simulate standard version:zzz")
     assert "is no version of it" in unknown.title + str(unknown.form)
     assert quick_talk.say("staff", "sla simulate standard").tone is Tone.BAD
     assert quick_talk.say("agent", "sla migrate standard seal:0 because:b").tone is Tone.BAD
+
+
+def test_a_day_that_cannot_be_closed_is_refused_with_the_reason(quick_talk: Talk) -> None:
+    some(quick_talk)
+    around_the_clock = quick_talk.say("manager", "sla simulate standard calendar:24x7 closed:2026-11-25")
+    assert around_the_clock.title == (
+        "Closing 2026-11-25 as well changes nothing: Round the clock never closes."
+    )
+    holiday = quick_talk.say("manager", "sla simulate standard closed:2026-12-25")
+    assert holiday.title.endswith("Office hours is closed then already.")

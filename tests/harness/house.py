@@ -108,9 +108,13 @@ class Talk:
 
     def told(self, to: str, about: str | None = None) -> list[str]:
         """Titles of the messages on their way to a person (`@staff`) or a room, in order."""
+        return [each.title for each in self.sent(to, about)]
+
+    def sent(self, to: str, about: str | None = None) -> list[Reply]:
+        """The messages on their way to a person (`@staff`) or a room, in order."""
         lane = f"console:@:{to[1:]}" if to.startswith("@") else f"console:{to}"
         return [
-            row.payload["title"]
+            Reply.model_validate(row.payload)
             for row in self._outbox()
             if row.lane == lane and row.payload and (about is None or row.subject == about)
         ]
