@@ -107,7 +107,7 @@ def row_of(desk: Desk, ticket: Promised, clock: Clock, customer: str | None, exc
         excluded=excluded,
         decided_on=_day(desk, reading),
         spent=int(reading.elapsed.total_seconds()) if reading.stopped_at else None,
-        allowed=_allowed(reading),
+        allowed=allowed(reading),
         started_at=reading.started_at,
         due_at=reading.due_at,
         soon_at=max(ahead, default=None),
@@ -131,7 +131,7 @@ def day_of(desk: Desk, moment: datetime) -> str:
     return moment.astimezone(ZoneInfo(desk.policy.organisation.zone)).date().isoformat()
 
 
-def _allowed(reading: Reading) -> int | None:
+def allowed(reading: Reading) -> int | None:
     """Business seconds from the start to the due moment, which a late change of target makes more than was promised."""
     if reading.remaining is None:
         return None

@@ -33,6 +33,7 @@ from handlers.service_levels.clocks import (
     OVER,
     Promised,
     agreement_of,
+    allowed,
     read_clocks,
     row_of,
     show_button,
@@ -139,7 +140,7 @@ def _announce(desk: Desk, ticket: Promised, before: Mapping[str, ClockRow]) -> l
     moved = [
         clock
         for clock in ticket.clocks
-        if clock.name in before and clock.reading.due_at and clock.reading.due_at != before[clock.name].due_at
+        if clock.name in before and _is_moved(clock.reading, before[clock.name])
     ]
     if not moved or asker in (None, DESK.user):
         return []
@@ -158,8 +159,16 @@ def _announce(desk: Desk, ticket: Promised, before: Mapping[str, ClockRow]) -> l
     ]
 
 
+def _is_moved(reading: Reading, before: ClockRow) -> bool:
+    if reading.state is State.PAUSED:  # it has no due moment, and allows more or less time all the same
+        return allowed(reading) != before.allowed
+    return reading.due_at is not None and reading.due_at != before.due_at
+
+
 def _due_words(desk: Desk, reading: Reading) -> Words:
     moment = desk.at(reading.due_at, relative=True)
+    if moment is None and reading.remaining is not None:
+        return (f"{show_duration(reading.remaining, days=False)} left, once its clock goes on",)
     return ("by ", moment) if moment else (str(reading.state),)
 
 

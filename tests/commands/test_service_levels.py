@@ -62,6 +62,19 @@ def test_a_higher_priority_counts_from_the_start_and_is_announced(talk: Talk) ->
     assert any("counted from the start" in flat(row[3]) for row in section.table.rows)  # type: ignore[union-attr]
 
 
+def test_a_promise_that_moves_while_its_clock_stands_still_is_announced_at_once(talk: Talk) -> None:
+    talk.say("staff", "request new question why?")
+    talk.say("agent", "request take REQ-1")
+    talk.wait(hours=1)
+    talk.say("agent", "request wait REQ-1 requester which?")
+    talk.say("agent", "request priority REQ-1 P1 the board waits")
+    announced = talk.sent("@staff")[-1]
+    assert announced.title == "REQ-1 has new promises"
+    assert [(each.label, flat(each.value)) for each in announced.facts] == [
+        ("Resolve", "7h left, once its clock goes on")
+    ]
+
+
 def test_warnings_and_the_breach_are_told_once_each(talk: Talk) -> None:
     talk.say("staff", "request new question why?")
     talk.wait(days=3)
