@@ -184,6 +184,9 @@ def say(
     with _house() as house:
         if "console" not in house.platforms:
             _fail("The console is off while a chat platform is connected; set DESKBELL_CONSOLE=on to use it.")
+        policy, person, room = house.policy(), person.removeprefix("@"), room and room.removeprefix("#")
+        if room is not None and room not in policy.rooms:
+            _fail(f"There is no room “{room}”. There are: {', '.join(policy.rooms)}.")
         command = Command(
             line=line,
             sender=Sender(platform="console", user=person),
@@ -194,8 +197,8 @@ def say(
         if as_json:
             typer.echo(reply.model_dump_json(indent=2, exclude_defaults=True))
         else:
-            known = house.policy().people.get(person)
-            zone = (known.zone if known else None) or house.policy().organisation.zone
+            known = policy.people.get(person)
+            zone = (known.zone if known else None) or policy.organisation.zone
             typer.echo(to_text(reply, zone=zone))
         if reply.tone is Tone.BAD:
             raise typer.Exit(1)

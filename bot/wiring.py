@@ -49,10 +49,15 @@ _SYNCED = "discord-commands"
 
 
 class OldSchema(Exception):
-    """The store's tables are of an older release."""
+    """The store has no tables, or those of an older release."""
 
-    def __init__(self) -> None:
-        super().__init__("The store's tables are not of this release. Run `deskbell migrate` first.")
+    def __init__(self, of: str | None) -> None:
+        what = (
+            "The store's tables are not of this release."
+            if of
+            else "The store is empty: no desk began on it."
+        )
+        super().__init__(f"{what} Run `deskbell migrate` first.")
 
 
 @dataclass
@@ -355,10 +360,12 @@ class House:
         """Raise OldSchema unless the store's tables are of this release."""
         try:
             missing = migrations.pending(self.database)
+            with self.database.engine.connect() as connection:
+                of = migrations.revision(connection)
         except DBAPIError as error:
             raise StoreUnavailable(str(error.orig or error)) from error
         if missing:
-            raise OldSchema
+            raise OldSchema(of)
 
     def migrate(self) -> list[str]:
         """Bring the store's tables to this release, and say what was done."""

@@ -270,6 +270,12 @@ def _check_field(field: FormField, look: Look) -> None:
     look.at("options").unlike(field.options)
     if field.at_most is not None and field.kind not in {FieldKind.TEXT, FieldKind.LONG, FieldKind.NUMBER}:
         look.at("at_most").wrong(f"has no effect in a field of kind {field.kind}; take it out")
+    if field.at_least and field.kind is not FieldKind.NUMBER:
+        look.at("at_least").wrong(f"has no effect in a field of kind {field.kind}; write kind: number")
+    elif field.at_most is not None and field.at_least > field.at_most:
+        look.at("at_least").wrong("is more than at_most; no number fits between them")
+    if field.ahead and field.kind is not FieldKind.DATE:
+        look.at("ahead").wrong(f"has no effect in a field of kind {field.kind}; write kind: date")
 
 
 def _check_condition(name: str, answer: str, earlier: Mapping[str, FormField], look: Look) -> None:

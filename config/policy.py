@@ -897,7 +897,8 @@ class FieldKind(StrEnum):
 class FormField:
     """One question of an offering's form; asked only when `only_if` (field: answer) holds.
 
-    `at_most` is the greatest length of a text, or the greatest number.
+    `at_most` is the greatest length of a text, or the greatest number, `at_least` the smallest; `ahead` takes no
+    day that is past.
     """
 
     key: FieldKey
@@ -907,6 +908,8 @@ class FormField:
     options: tuple[Option, ...] = ()
     help: Annotated[str, Field(max_length=100)] = ""
     at_most: Annotated[int, Field(ge=1, le=3000)] | None = None
+    at_least: Annotated[int, Field(ge=0, le=3000)] = 0
+    ahead: bool = False
     only_if: Mapping[str, str] = field(default_factory=dict)
 
 

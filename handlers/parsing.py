@@ -312,8 +312,9 @@ class WhenKind:
 
 @dataclass(frozen=True)
 class DateKind:
-    """A day in the asker's zone."""
+    """A day in the asker's zone; `ahead`: today or later."""
 
+    ahead: bool = False
     at_most: int = 60
     takes_rest: bool = False
     input: FieldInput = FieldInput.DATE
@@ -323,9 +324,12 @@ class DateKind:
 
     def read(self, text: str, reading: Reading) -> date:
         try:
-            return moments.parse_date(text, reading.now, reading.zone)
+            day = moments.parse_date(text, reading.now, reading.zone)
         except ValueError as error:
             raise BadValue(str(error)) from None
+        if self.ahead and day < moments.parse_date("today", reading.now, reading.zone):
+            raise BadValue(f"{day.isoformat()} is past.", "Name today or a later day.")
+        return day
 
     def options(self, reading: Reading) -> Sequence[Option]:
         return ()

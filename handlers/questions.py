@@ -90,10 +90,10 @@ def _kind(question: Question) -> ParameterKind:
         case FieldKind.YES_NO:
             return Choice(("yes", "no"))
         case FieldKind.DATE:
-            return DateKind()
+            return DateKind(ahead=question.ahead)
         case FieldKind.PERSON:
             return PersonKind()
         case FieldKind.NUMBER:
-            return WholeNumber(0, question.at_most or 999_999_999)
+            return WholeNumber(question.at_least, question.at_most or 999_999_999)
         case _:
             return Free(at_most=question.at_most or _LIMITS[question.kind])

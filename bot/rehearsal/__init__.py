@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
 from bot.clock import VirtualClock
 from bot.rehearsal.player import Player
-from bot.rehearsal.script import Script, read
+from bot.rehearsal.script import START, Script, read, require_known
 from bot.rehearsal.stage import RoomInMemory
 from bot.rehearsal.transcript import Transcript
 from config.loading import load
@@ -20,14 +19,12 @@ from handlers.rules.rotation import first_gap
 from storage import migrations
 from storage.database import Database
 
-_START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
-"""Where a rehearsal begins that names no start: a Monday, so that two runs tell the same story."""
-
 
 def rehearse(path: Path) -> Transcript:
     """Play a file in a room in memory. Raises NotUnderstood for a bad line, PolicyErrors for a bad policy."""
     script = read(path)
     policy = load(script.policy or Path(str(files("config"))) / "policies", first_gap)
+    require_known(script, policy)
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{Path(folder) / 'rehearsal.db'}")
         try:
@@ -40,5 +37,5 @@ def rehearse(path: Path) -> Transcript:
 
 def clock_for(script: Script, policy: Policy) -> VirtualClock:
     """The clock as the script starts it."""
-    start = parse_when(script.start, _START, policy.organisation.zone) if script.start else _START
+    start = parse_when(script.start, START, policy.organisation.zone) if script.start else START
     return VirtualClock(start)

@@ -14,7 +14,7 @@ from bot.scheduler import Bell
 from handlers import registry
 from handlers.dispatch import Dispatcher
 from handlers.errors import DeskError
-from handlers.rules.moments import parse_duration, parse_when
+from handlers.rules.moments import parse_when
 from storage.database import Database
 from storage.unit_of_work import Records
 
@@ -98,7 +98,7 @@ class Player:
                 case Chat():
                     self._note("time", "", step.text)
                     self._line.away = step.away
-        except LookupError as error:
+        except (LookupError, ValueError) as error:
             self._note("failed", "", str(error), step.number)
         await self._settle()
 
@@ -114,9 +114,9 @@ class Player:
 
     async def _pass(self, step: Pass) -> None:
         now = self._clock.now()
-        target = (
-            parse_when(step.until, now, self._zone) if step.until else now + parse_duration(step.length or "")
-        )
+        target = parse_when(step.until, now, self._zone) if step.until else now + (step.length or timedelta())
+        if target < now:
+            raise ValueError(f"{step.text}: that is past already")
         self._note("time", "", step.text)
         while not step.down:
             upcoming = await self._next_moment()

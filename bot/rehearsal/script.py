@@ -27,14 +27,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from handlers.parsing import reference, tokens
+from config.policy import Policy, Promise
+from handlers.errors import BadValue
+from handlers.parsing import named, reference, tokens
+from handlers.rules.moments import parse_duration, parse_when
+
+START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+"""Where a rehearsal begins that names no start: a Monday, so that two runs tell the same story."""
 
 
 class NotUnderstood(ValueError):
     """A line of a rehearsal file that means nothing; says file, line and what could be meant."""
+
+    def __init__(self, name: str, line: int, words: object) -> None:
+        super().__init__(f"{name}:{line}: {words}")
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,7 @@ class Fill(Step):
 class Pass(Step):
     """Time passes: for a length, or until a moment; `down` says that the desk is away meanwhile."""
 
-    length: str | None
+    length: timedelta | None
     until: str | None
     down: bool = False
 
@@ -109,6 +121,7 @@ class Script:
     notes: tuple[str, ...] = field(default=())
 
 
+_MEANS = "write @person …, wait, until, down, chat or expect (see docs/rehearsals.md)."
 _ACT = re.compile(r"@(?P<person>[\w-]+)\s+(?:in\s+(?P<where>#[\w-]+|[A-Za-z]{3}-\d+)\s+)?(?P<rest>.+)")
 _CLICK = re.compile(r'click\s+(?P<subject>\S+)\s+"(?P<label>[^"]+)"')
 _EXPECTATIONS = (
@@ -121,7 +134,7 @@ _EXPECTATIONS = (
     (
         "clock",
         re.compile(
-            r"(?P<about>[A-Za-z]{3}-\d+ (?:respond|update|resolve|approve|review|fulfil-step \S+)) is (?P<wanted>.+)"
+            rf"(?P<about>[A-Za-z]{{3}}-\d+ (?:{'|'.join(Promise)}|fulfil-step \S+)) is (?P<wanted>.+)"
         ),
     ),
     ("is", re.compile(r"(?P<about>[A-Za-z]{3}-\d+) is (?P<wanted>.+)")),
@@ -131,7 +144,13 @@ _EXPECTATIONS = (
 
 def read(path: Path) -> Script:
     """The script in a file. Raises NotUnderstood with file and line for the first line that means nothing."""
-    return parse(path.read_text(encoding="utf-8"), path.name, path.parent)
+    written = path.read_bytes()
+    try:
+        text = written.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = written.count(b"\n", 0, error.start) + 1
+        raise NotUnderstood(path.name, line, "this is not UTF-8; save the file as UTF-8.") from None
+    return parse(text, path.name, path.parent)
 
 
 def parse(text: str, name: str, folder: Path) -> Script:
@@ -143,19 +162,46 @@ def parse(text: str, name: str, folder: Path) -> Script:
         line = re.sub(r"(^|\s)#(\s.*)?$", "", raw).strip()
         if not line:
             continue
-        if line.startswith("policy:"):
-            policy = (folder / line.removeprefix("policy:").strip()).resolve()
-        elif line.startswith("start:"):
-            start = line.removeprefix("start:").strip()
-        else:
-            step = _step(number, line)
-            if step is None:
-                raise NotUnderstood(
-                    f"{name}:{number}: “{line}” means nothing here; "
-                    "write @person …, wait, until, down, chat or expect (see docs/rehearsals.md)."
-                )
-            steps.append(step)
+        try:
+            if line.startswith("policy:"):
+                policy = (folder / line.removeprefix("policy:").strip()).resolve()
+            elif line.startswith("start:"):
+                start = line.removeprefix("start:").strip()
+                parse_when(start, START, "UTC")  # only to see that it is a moment
+            elif (step := _step(number, line)) is not None:
+                steps.append(step)
+            else:
+                raise ValueError(f"“{line}” means nothing here; {_MEANS}")
+        except ValueError as error:
+            raise NotUnderstood(name, number, error) from None
     return Script(name, tuple(steps), policy, start)
+
+
+def require_known(script: Script, policy: Policy) -> None:
+    """Raises NotUnderstood for the first line with a person or a room that the policy does not know.
+
+    Whom nobody knows would hear nothing, and every `expect not …` about them would hold.
+    """
+    for step in script.steps:
+        try:
+            match step:
+                case Say(person=person, room=room):
+                    _require(policy.people, "person", person)
+                    if room is not None:
+                        _require(policy.rooms, "room", room)
+                case Click(person=person) | Fill(person=person):
+                    _require(policy.people, "person", person)
+                case Expect(what="hears" | "heard", about=person):
+                    _require(policy.people, "person", person)
+                case Expect(what="shows", about=room):
+                    _require(policy.rooms, "room", room)
+        except BadValue as error:
+            raise NotUnderstood(script.name, step.number, error) from None
+
+
+def _require(known: Mapping[str, Any], noun: str, key: str) -> None:
+    if key not in known:
+        raise BadValue(f"There is no {noun} “{key}”.", f"Did you mean {named(known, noun, key)}?")
 
 
 def _step(number: int, line: str) -> Step | None:
@@ -164,8 +210,9 @@ def _step(number: int, line: str) -> Step | None:
     if line.startswith("@"):
         return _act(number, line)
     if word in ("wait", "down") and rest:
-        return Pass(number, line, rest, None, down=word == "down")
+        return Pass(number, line, parse_duration(rest), None, down=word == "down")
     if word == "until" and rest:
+        parse_when(rest, START, "UTC")  # only to see that it is a moment
         return Pass(number, line, None, rest)
     if line in ("chat away", "chat back"):
         return Chat(number, line, line.endswith("away"))

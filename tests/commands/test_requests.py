@@ -54,6 +54,21 @@ def test_what_is_missing_is_asked_for_and_nothing_is_filed(talk: Talk) -> None:
     assert talk.say("staff", "request list").table.rows == ()  # type: ignore[union-attr]
 
 
+def test_a_day_that_is_past_and_a_number_of_nothing_are_asked_for_anew(quick_talk: Talk) -> None:
+    late = quick_talk.say("staff", "request new laptop", **{**LAPTOP, "needed_by": "2026-11-22"}).form
+    assert late is not None
+    assert {each.key: each.error for each in late.fields}["needed_by"] == (
+        "2026-11-22 is past. Name today or a later day."
+    )
+    today = quick_talk.say("staff", "request new laptop", **{**LAPTOP, "needed_by": "2026-11-23"})
+    assert today.subject == "REQ-1"
+    none = quick_talk.say("staff", "request new software-licence", software="x", seats="0", cost="0").form
+    assert none is not None
+    assert {each.key: each.error for each in none.fields}["seats"] == (
+        "“0” is not a whole number from 1 to 500."
+    )
+
+
 def test_a_question_that_depends_on_an_answer_is_asked_once_the_answer_calls_for_it(talk: Talk) -> None:
     draft = talk.dispatcher.draft(
         talk.command("staff", "request new laptop", model="Strong 16 inch", replaces="yes")

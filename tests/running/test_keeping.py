@@ -70,7 +70,7 @@ def test_whatever_is_wrong_is_told_with_what_to_do_and_without_a_traceback(tmp_p
     assert "did you mean DESKBELL_CONSOLE?" in level
     assert "organisation.yaml:1: owner_room: is missing" in policy
     assert "organisation.yaml:3: room:" in policy
-    assert "Run `deskbell migrate` first." in schema
+    assert schema.startswith("The store is empty: no desk began on it. Run `deskbell migrate` first.")
     assert "The store does not answer" in store
     assert "canary-password" not in store
     assert "is no backup of a desk" in no_backup
@@ -81,6 +81,11 @@ def test_a_shell_gets_text_or_json_and_an_exit_code(original: Program) -> None:
     assert listed["title"] == "2 of your requests"
     refused = original.run("say", "request take REQ-1", "--as", "staff")
     assert (refused.returncode, refused.stdout.splitlines()[0]) == (1, "! You cannot take REQ-1. [problem]")
+    nowhere = original.run("say", "request list", "--as", "@staff", "--in", "#nosuch")
+    assert nowhere.returncode == 1
+    assert nowhere.stderr.startswith("There is no room “nosuch”. There are: requests, service-desk, ")
+    somewhere = original.succeed("say", "request list", "--as", "@staff", "--in", "#service-desk")
+    assert somewhere.startswith("2 of your requests")
 
 
 def test_a_copy_is_refused_where_somebody_has_spoken(original: Program, copy: Program) -> None:
