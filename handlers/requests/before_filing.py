@@ -19,6 +19,8 @@ from storage.models.problems import Problem
 from storage.models.requests import Request
 
 _WORDS = (FieldKind.TEXT, FieldKind.LONG)
+_LOOKED_AT = 20  # open requests of the asker
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,25 @@ class Held:
     source: str | None
 
 
-def similar(desk: Desk, offering: Offering) -> Sequence[Request]:
-    """What the asker has open of the same offering, the newest first."""
+def similar(desk: Desk, offering: Offering, answers: Mapping[str, str]) -> Sequence[Request]:
+    """What the asker has open of the same offering, unless its words are about something else; the newest first."""
     found, _ = desk.records.requests.listed(
-        states=UNFINISHED, requester=desk.asker.key, offering=offering.key, at_most=3
+        states=UNFINISHED, requester=desk.asker.key, offering=offering.key, at_most=_LOOKED_AT
     )
-    return found
+    said = _said(offering, answers)
+    likeness = likeness_to(said)
+
+    def may_be_it(request: Request) -> bool:
+        theirs = _said(offering, request.answers)
+        # Where one of them says nothing that tells, only the offering can be compared.
+        return not words(said) or not words(theirs) or likeness(theirs) >= ALIKE
+
+    return [each for each in found if may_be_it(each)][:_SHOWN]
+
+
+def _said(offering: Offering, answers: Mapping[str, str]) -> str:
+    """The texts among the answers, in one."""
+    return " ".join(answers.get(each.key, "") for each in offering.fields if each.kind in _WORDS)
 
 
 def in_words(requests: Sequence[Request]) -> str:
@@ -46,7 +61,7 @@ def in_words(requests: Sequence[Request]) -> str:
 def hold(desk: Desk, offering: Offering, answers: Mapping[str, str], another: bool) -> Reply | None:
     """What to say instead of filing, or None; the answers are kept for a day. `another` is meant to be one more."""
     known = _known(desk, offering, answers)
-    open_ones = () if another else similar(desk, offering)
+    open_ones = () if another else similar(desk, offering, answers)
     if not known and not open_ones:
         return None
     held = Held(offering.key, dict(answers), desk.command.source)
@@ -75,7 +90,7 @@ def _key(desk: Desk, reference: str) -> str:
 
 def _known(desk: Desk, offering: Offering, answers: Mapping[str, str]) -> Sequence[Problem]:
     """Known errors of its service and of all that it rests on; of any service, for what has no offering of its own."""
-    said = " ".join(answers.get(each.key, "") for each in offering.fields if each.kind in _WORDS)
+    said = _said(offering, answers)
     if not words(said):
         return ()  # a form without a text is about nothing that could be known
     anywhere = offering.key == desk.policy.organisation.intake_offering

@@ -81,7 +81,7 @@ def new(asked: New, desk: Desk) -> Outcome:
         shown = {} if desk.command.draft or (not desk.command.answers and not asked.answers) else problems
         if unknown:
             shown = {**shown, "offering": f"{offering.name} asks nothing called {', '.join(unknown)}."}
-        raise NeedsForm(_form(desk, offering, given, shown, similar(desk, offering)), shown)
+        raise NeedsForm(_form(desk, offering, given, shown, similar(desk, offering, given)), shown)
     if asked.anyway != "yes" and (instead := hold(desk, offering, good, asked.anyway == "again")):
         return Outcome(reply=instead)
     return _file(desk, offering, good, desk.command.source)

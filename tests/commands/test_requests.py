@@ -92,6 +92,15 @@ def test_a_second_one_of_the_same_kind_is_filed_only_when_meant(talk: Talk) -> N
     assert (filed.subject, filed.title) == ("REQ-2", "REQ-2 is filed: Laptop: Standard 14 inch")
 
 
+def test_of_what_is_said_in_words_only_what_is_alike_is_held_back(talk: Talk) -> None:
+    assert talk.say("staff", "request new question how do I print on both sides?").subject == "REQ-1"
+    other = talk.say("staff", "request new question who keeps the keys of the archive?")
+    assert other.title == "REQ-2 is filed: Question: who keeps the keys of the archive?"
+    again = talk.say("staff", "request new question where are the archive keys")
+    assert (again.title, again.subject) == ("You have this open already", "REQ-2")
+    assert [each.title for each in again.more][:1] == ["Open already: REQ-2 (open)"]
+
+
 def test_what_was_held_back_is_filed_once_and_by_nobody_else(talk: Talk) -> None:
     file_laptop(talk)
     (anyway,) = talk.say("staff", "request new laptop", **LAPTOP).more[-1].buttons
