@@ -22,7 +22,7 @@ from handlers.access import who_may
 from handlers.declare import Change, Due, Outcome, Standing, command, subject
 from handlers.desk import Desk
 from handlers.errors import NotAllowed, NotFound
-from handlers.listing import PAGE, skipped, turning
+from handlers.listing import PAGE, nothing, skipped, turning
 from handlers.messages import Button, Notice, Reply, Table, Tone, ToRoom, Words, counted, facts
 from handlers.parsing import Choice, Free, Named, Reference, WholeNumber, Word, quoted
 from handlers.rules import moments
@@ -486,7 +486,9 @@ def list_alerts(asked: List, desk: Desk) -> Reply:
         table=Table(
             columns=("Alert", "What", "State", "Source", "Since", "Told", "Incident"),
             rows=tuple(_row(desk, each) for each in found),
-            empty="Nothing fires." if asked.state == "firing" else "Nothing here.",
+            empty=nothing(
+                "Nothing fires." if asked.state == "firing" else "Nothing here.", asked.page, total
+            ),
         ),
         buttons=(*turning(line, None, asked.page, total), *_incidents(found)),
     )

@@ -52,7 +52,7 @@ def help_(asked: Help, desk: Desk) -> Reply:
         close = of_verb(about, mine) or near(about, [*desk.commands.nouns, *(each.name for each in mine)])
         raise UnknownCommand(
             f"I do not know “{about[:60]}”.",
-            "Perhaps one of these?",
+            "Perhaps one of these?" if close else "Type `desk help` to see everything.",
             [(name, f"desk help {name}") for name in close],
         )
     return Reply(

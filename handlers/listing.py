@@ -15,9 +15,18 @@ PAGE = 10
 
 def heading(total: int, whose: str, about: str | None, page: int) -> str:
     """`12 of your requests about “printer”, page 1 of 2`."""
-    pages = max(1, -(-total // PAGE))
     said = f"{total} of {whose}" + (f" about “{about}”" if about else "")
-    return said + (f", page {page} of {pages}" if pages > 1 else "")
+    return said + (f", page {page} of {pages(total)}" if pages(total) > 1 else "")
+
+
+def pages(total: int) -> int:
+    """How many pages so many tickets fill; one, where there are none."""
+    return max(1, -(-total // PAGE))
+
+
+def nothing(empty: str, page: int, total: int) -> str:
+    """Why there are no rows: there are none at all, or none on this page."""
+    return f"There is no page {page}; the last is page {pages(total)}." if total else empty
 
 
 def skipped(page: int) -> int:
@@ -28,7 +37,8 @@ def skipped(page: int) -> int:
 def turning(line: str, about: str | None, page: int, total: int) -> tuple[Button, ...]:
     """The buttons to the page before and the page after, where there are such."""
     line += f" about:{quoted(about)}" if about else ""
-    earlier = (Button(label="Previous", line=f"{line} page:{page - 1}"),) if page > 1 else ()
+    before = min(page - 1, pages(total))
+    earlier = (Button(label="Previous", line=f"{line} page:{before}"),) if before else ()
     further = (Button(label="Next", line=f"{line} page:{page + 1}"),) if page * PAGE < total else ()
     return earlier + further
 
@@ -61,7 +71,7 @@ def listing(
     """A page of a list, whose rows begin with a reference, with buttons to turn it and to open the first three."""
     return Reply(
         title=heading(total, whose, asked.about, asked.page),
-        table=Table(columns=tuple(columns), rows=tuple(rows), empty=empty),
+        table=Table(columns=tuple(columns), rows=tuple(rows), empty=nothing(empty, asked.page, total)),
         buttons=(
             *turning(f"{line} {asked.scope}", asked.about, asked.page, total),
             *(show_button(str(row[0][0])) for row in rows[:3]),

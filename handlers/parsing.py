@@ -188,8 +188,10 @@ class Reference:
     def read(self, text: str, reading: Reading) -> str:
         found = reference(text) or (f"{self.prefix}-{int(text)}" if re.fullmatch(r"\d{1,9}", text) else None)
         wanted = self.prefix or "REQ"
-        if found is None or (self.prefix and not found.startswith(f"{self.prefix}-")):
+        if found is None:
             raise BadValue(f"“{text[:40]}” is not a reference.", f"Write it like {wanted}-7.")
+        if self.prefix and not found.startswith(f"{self.prefix}-"):
+            raise BadValue(f"{found} is something else.", f"What is meant here is written like {wanted}-7.")
         return found
 
     def options(self, reading: Reading) -> Sequence[Option]:

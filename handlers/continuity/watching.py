@@ -17,7 +17,7 @@ from handlers.continuity.scheduling import AT_ONCE, joined, set_occurrences
 from handlers.continuity.shared import clocks_to_read, rules_of, today_of
 from handlers.declare import Due, Outcome, command
 from handlers.desk import Desk
-from handlers.listing import PAGE, heading, skipped, turning
+from handlers.listing import PAGE, heading, nothing, skipped, turning
 from handlers.messages import Button, Kind, Notice, Reply, Style, Table, Tone, ToPerson, Words, counted
 from handlers.parsing import Choice, WholeNumber
 from handlers.rules.chasing import MORNING, newest_nudge
@@ -67,7 +67,7 @@ def due(asked: DueList, desk: Desk) -> Reply:
         table=Table(
             columns=("What", "Who", "By"),
             rows=tuple(_row(desk, each) for each in shown),
-            empty="Nothing is due.",
+            empty=nothing("Nothing is due.", asked.page, len(every)),
         ),
         buttons=(
             *turning(f"continuity due {asked.scope}", None, asked.page, len(every)),

@@ -199,8 +199,9 @@ def _take(desk: Desk, incident: Incident, action: str) -> Outcome:
 def update(asked: Update, desk: Desk) -> Outcome:
     """Tell everybody concerned what is known now, and when the next word comes."""
     incident = work_on(desk, asked.incident, "post an update on")
-    if not (asked.text or asked.nochange):
-        raise desk.ask({"text": "Say what is known now, or why nothing has changed."})
+    if bool(asked.text) == bool(asked.nochange):
+        only = "only one of the two" if asked.text else "what is known now, or why nothing has changed"
+        raise desk.ask({"text": f"Say {only}."})
     if asked.next is not None and not _SOONEST <= asked.next <= _LATEST:
         raise desk.ask(
             {"next": "The next word comes in a minute at the soonest, in seven days at the latest."}

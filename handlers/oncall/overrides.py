@@ -24,10 +24,12 @@ from handlers.oncall.shared import (
     turns,
 )
 from handlers.parsing import PersonRef, Text, When, Word
+from handlers.rules.moments import TooLong
 from handlers.tickets import number_of
 from storage.models.oncall import RotaOverride
 
 LONGEST = timedelta(days=366)
+_TOO_LONG = {"end": "That is longer than a year; change the rota itself in rotas.yaml."}
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,8 @@ def _end(desk: Desk, asked: MakeOverride, start: datetime) -> datetime:
     """When an override ends; asks anew for an end that cannot be."""
     try:
         end = ending(asked.end, asked.start, desk.now, desk.asker.zone)
+    except TooLong:
+        raise desk.ask(_TOO_LONG) from None
     except ValueError:
         raise desk.ask(
             {"end": f"“{asked.end[:40]}” is neither a length, as 4h, nor a moment, as 22:00."}
@@ -141,7 +145,7 @@ def _end(desk: Desk, asked: MakeOverride, start: datetime) -> datetime:
     if end <= start:
         raise desk.ask({"end": "That would be over before it begins."})
     if end - start > LONGEST:
-        raise desk.ask({"end": "That is longer than a year; change the rota itself in rotas.yaml."})
+        raise desk.ask(_TOO_LONG)
     return end
 
 

@@ -13,7 +13,7 @@ from handlers.errors import NotAllowed
 from handlers.messages import Button, Kind, Notice, Part, Reply, ToPerson, ToRoom, Words
 from handlers.parsing import Named, quoted
 from handlers.rules import rotation
-from handlers.rules.moments import NotADuration, parse_duration, parse_when
+from handlers.rules.moments import NotADuration, TooLong, parse_duration, parse_when
 from handlers.rules.rotation import Cover
 from handlers.rules.workflow import LIVE, IncidentState
 from storage.models.incidents import Incident
@@ -151,6 +151,8 @@ def ending(text: str, start: datetime, now: datetime, zone: str) -> datetime:
     """
     try:
         return start + parse_duration(text)
+    except TooLong:
+        raise
     except NotADuration:
         end = parse_when(text, now, zone)
         return end if end > start else parse_when(text, start, zone)

@@ -11,6 +11,7 @@ from handlers.errors import NotFound, WrongState
 from handlers.messages import Card, Reply, Tone
 from handlers.parsing import Free, Manner
 from handlers.problems.shared import ProblemRef, change, done, room_of, work_on
+from handlers.rules.workflow import ProblemState
 from handlers.tickets import move, number_of
 
 
@@ -74,7 +75,13 @@ def helped(asked: Helped, desk: Desk) -> Outcome:
     if problem is None:
         raise NotFound(f"There is no {asked.problem}.", "Check the reference.")
     if not problem.known:
-        raise WrongState(f"{problem.ref} is not a known error any more.", "Ask for help; the cause is gone.")
+        over = problem.state in (ProblemState.RESOLVED, ProblemState.CLOSED)
+        raise WrongState(
+            f"{problem.ref} is not a known error any more."
+            if over
+            else f"{problem.ref} is no known error yet.",
+            "Ask for help; the cause is gone." if over else "Nothing that helps is on file for it.",
+        )
     before = {**move(problem, desk), "helped": problem.helped}
     problem.helped += 1
     desk.records.problems.save()

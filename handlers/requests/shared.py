@@ -266,20 +266,26 @@ def buttons(desk: Desk, request: Request, tasks: Sequence[RequestTask]) -> Itera
         yield Button(label="Approve", line=f"request approve {ref}", style=Style.PRIMARY)
         yield Button(label="Reject", line=f"request reject {ref}", style=Style.DANGER)
     if state in WORKABLE:
-        if request.assignee is None:
-            yield Button(label="Take", line=f"request take {ref}", style=Style.PRIMARY)
-        for task in tasks:
-            if task.done_at is None:
-                yield Button(label=f"Done: {task.title}"[:75], line=f"request done {ref} {task.key}")
-        if request.assignee is not None and all(task.done_at for task in tasks):
-            yield Button(label="Fulfil", line=f"request fulfil {ref}", style=Style.PRIMARY)
-        if state in (RequestState.WAITING_ON_REQUESTER, RequestState.WAITING_ON_SUPPLIER):
-            yield Button(label="Resume", line=f"request resume {ref}")
-        else:
-            yield Button(label="Wait", line=f"request wait {ref}")
+        yield from _working(request, tasks)
     if state is RequestState.FULFILLED:
         yield Button(label="Confirm", line=f"request confirm {ref}", style=Style.PRIMARY)
+    if state in (RequestState.FULFILLED, RequestState.CLOSED):
         yield Button(label="Reopen", line=f"request reopen {ref}")
     if state in UNFINISHED or state is RequestState.FULFILLED:
         yield Button(label="Comment", line=f"request comment {ref}")
     yield Button(label="Why these times?", line=f"sla why {ref}")
+
+
+def _working(request: Request, tasks: Sequence[RequestTask]) -> Iterable[Button]:
+    ref, state = request.ref, RequestState(request.state)
+    if request.assignee is None:
+        yield Button(label="Take", line=f"request take {ref}", style=Style.PRIMARY)
+    for task in tasks:
+        if task.done_at is None:
+            yield Button(label=f"Done: {task.title}"[:75], line=f"request done {ref} {task.key}")
+    if request.assignee is not None and all(task.done_at for task in tasks):
+        yield Button(label="Fulfil", line=f"request fulfil {ref}", style=Style.PRIMARY)
+    if state in (RequestState.WAITING_ON_REQUESTER, RequestState.WAITING_ON_SUPPLIER):
+        yield Button(label="Resume", line=f"request resume {ref}")
+    else:
+        yield Button(label="Wait", line=f"request wait {ref}")

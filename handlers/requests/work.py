@@ -341,14 +341,15 @@ def confirm(asked: Confirm, desk: Desk) -> Outcome:
         notices=tell(desk, request, [request.assignee], f"{request.ref} was confirmed by {desk.asker.name}"),
         undue=[f"{request.ref}/autoclose"],
     )
+    asks = request.rating is None
     stars = tuple(
         Button(label=f"{'★' * number} {number} of 5", line=f"request rate {request.ref} {number}")
         for number in (5, 3, 1)
     )
     closed = Reply(
         title=f"{request.ref} is closed. Thank you!",
-        text=(f"How was it? Type `request rate {request.ref} 4`, or click.",),
-        buttons=stars,
+        text=(f"How was it? Type `request rate {request.ref} 4`, or click.",) if asks else (),
+        buttons=stars if asks else (),
         subject=request.ref,
     )
     return Outcome(

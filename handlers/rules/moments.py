@@ -29,6 +29,10 @@ class NotADuration(NotUnderstood):
     """Not a length of time, or none that can be meant: nothing, or more than ten years."""
 
 
+class TooLong(NotADuration):
+    """More than ten years."""
+
+
 class NotAMoment(NotUnderstood):
     """Not a point in time, or none that exists."""
 
@@ -72,7 +76,7 @@ def parse_duration(text: str) -> timedelta:
     if total <= 0:
         raise NotADuration("A duration must be longer than nothing. Write for example 30m or 4h.")
     if total > LONGEST // timedelta(microseconds=1):
-        raise NotADuration(f"{_quote(text)} is longer than ten years. Write a shorter one, such as 30 days.")
+        raise TooLong(f"{_quote(text)} is longer than ten years. Write a shorter one, such as 30 days.")
     return timedelta(microseconds=total)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from config.policy import Promise
 from handlers.declare import command
 from handlers.desk import Desk
-from handlers.listing import PAGE, skipped, turning
+from handlers.listing import PAGE, nothing, pages, skipped, turning
 from handlers.messages import Button, Reply, Table, Tone, Words, counted
 from handlers.parsing import Choice, Manner, WholeNumber, Word, quoted
 from handlers.rules.ledger import Record
@@ -40,15 +40,14 @@ def breaches(asked: Breaches, desk: Desk) -> Reply:
     )
     line = f"sla breaches{scope.given} within:{quoted(asked.within)}"
     line += f" promise:{asked.promise}" if asked.promise else ""
-    pages = max(1, -(-total // PAGE))
     what = f"{counted(total, 'broken promise')} for {scope.name}, {span.name}"
     return Reply(
-        title=what + (f", page {asked.page} of {pages}" if pages > 1 else ""),
+        title=what + (f", page {asked.page} of {pages(total)}" if pages(total) > 1 else ""),
         tone=Tone.GOOD if not total else Tone.PLAIN,
         table=Table(
             columns=("Ticket", "Promise", "Broken", "Now", "Why", "In the figures"),
             rows=tuple(_row(desk, row) for row in rows),
-            empty="No promise was broken." if not total else "There is no such page.",
+            empty=nothing("No promise was broken.", asked.page, total),
         ),
         buttons=(
             *turning(line, None, asked.page, total),

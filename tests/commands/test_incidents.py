@@ -925,3 +925,11 @@ def test_home_shows_the_incidents_that_are_ones_own(quick_talk: Talk) -> None:
         assert quick_talk.say(person, "desk home").more[0].title == "Open incidents that are yours (1)"
     assert quick_talk.say("agent", "desk home").more[0].title != "Open incidents that are yours (1)"
     assert fact(quick_talk.say("agent", "desk status"), "Open incidents") == "1"
+
+
+def test_an_update_and_no_change_at_once_are_asked_apart(quick_talk: Talk) -> None:
+    quick_talk.say("oncall", "incident declare no mail service:mail impact:high urgency:high")
+    both = quick_talk.say("oncall", "incident update INC-1 text:“one thing” nochange:“another”").form
+    assert both is not None
+    assert {each.key: each.error for each in both.fields}["text"] == "Say only one of the two."
+    assert "incident.updated" not in quick_talk.actions("INC-1")

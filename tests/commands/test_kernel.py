@@ -155,7 +155,7 @@ def test_a_thread_stands_in_for_the_reference(
 @pytest.mark.parametrize(
     ("line", "field", "said"),
     [
-        ("probe kinds INC-7 agent", "request", "“INC-7” is not a reference. Write it like REQ-7."),
+        ("probe kinds INC-7 agent", "request", "INC-7 is something else. What is meant here is written like REQ-7."),
         ("probe kinds REQ-7 agnt", "person", "I do not know anyone called “agnt”. Did you mean @agent?"),
         (
             "probe kinds REQ-7 @slack:T1:U9", "person",

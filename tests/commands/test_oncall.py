@@ -237,6 +237,7 @@ def test_an_override_that_was_taken_back_before_it_began_never_was(quick_talk: T
     ("line", "field", "told"),
     [
         ("platform @backup now soon", "end", "neither a length, as 4h, nor a moment"),
+        ("platform @backup now 100000h", "end", "longer than a year"),
         ('platform @backup start:"fri 9:00" end:"2026-11-24"', "end", "over before it begins"),
         ('platform @backup start:"yesterday" end:"1h"', "end", "over before it begins"),
         ("platform @backup now 400d", "end", "longer than a year"),

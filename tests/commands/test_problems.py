@@ -469,3 +469,12 @@ def test_a_repeated_click_has_one_effect(talk: Talk) -> None:
     for _ in range(2):
         talk.say("manager", "problem helped PRB-1", key="once")
     assert facts(talk.say("agent", "PRB-1"))["Helped"] == "1 time"
+
+
+def test_what_helps_is_on_file_before_it_can_have_helped(quick_talk: Talk) -> None:
+    ref = open_problem(quick_talk)
+    early = quick_talk.say("staff", f"problem helped {ref}")
+    assert early.title == f"{ref} is no known error yet."
+    done = resolved(quick_talk)
+    late = quick_talk.say("staff", f"problem helped {done}")
+    assert late.title == f"{done} is not a known error any more."

@@ -363,3 +363,50 @@ def test_a_named_approver_does_not_decide_on_their_own_request(quick_talk: Talk)
     assert refused.title == f"Nobody approves their own request; {filed.subject} is yours."
     assert quick_talk.actions(filed.subject or "") == ["request.received"]
     assert quick_talk.told("@approver")[0].startswith(f"{filed.subject} needs your decision")
+
+
+def test_who_has_rated_already_is_not_asked_again(quick_talk: Talk) -> None:
+    for line in ("request new question why?", "request take REQ-1", "request fulfil REQ-1 so"):
+        quick_talk.say("staff" if "new" in line else "agent", line)
+    quick_talk.say("staff", "request rate REQ-1 5")
+    closed = quick_talk.say("staff", "request confirm REQ-1")
+    assert (closed.title, flat(closed.text), closed.buttons) == ("REQ-1 is closed. Thank you!", "", ())
+
+
+def test_who_comes_too_late_with_a_comment_is_offered_to_reopen(quick_talk: Talk) -> None:
+    for line in ("request new question why?", "request take REQ-1", "request fulfil REQ-1 so"):
+        quick_talk.say("staff" if "new" in line else "agent", line)
+    quick_talk.say("staff", "request confirm REQ-1")
+    late = quick_talk.say("staff", "request comment REQ-1 it is not so")
+    assert late.title == "You cannot comment on REQ-1: it is closed."
+    assert "request reopen REQ-1" in [each.line for each in late.buttons]
+
+
+@pytest.mark.parametrize("noun", ["request", "incident", "alert", "problem", "change", "action", "drill"])
+def test_behind_the_last_page_of_a_list_is_nothing_and_it_says_so(quick_talk: Talk, noun: str) -> None:
+    scope = "firing" if noun == "alert" else "all"
+    empty = quick_talk.say("manager", f"{noun} list {scope} page:9")
+    assert empty.table is not None
+    assert "page" not in empty.table.empty
+    assert [each.line for each in empty.buttons if each.label == "Previous"] == [
+        f"{noun} list {scope} page:1"
+    ]
+
+
+def test_a_page_behind_the_last_leads_back_to_the_last(quick_talk: Talk) -> None:
+    for _ in range(12):
+        quick_talk.say("staff", "request new question why? anyway:yes")
+    behind = quick_talk.say("staff", "request list page:9")
+    assert behind.table is not None
+    assert behind.table.empty == "There is no page 9; the last is page 2."
+    assert [each.line for each in behind.buttons] == ["request list mine page:2"]
+
+
+def test_a_reference_to_something_else_is_told_apart_from_none(quick_talk: Talk) -> None:
+    for given, told in (
+        ("INC-1", "INC-1 is something else. What is meant here is written like REQ-7."),
+        ("pigeon", "“pigeon” is not a reference. Write it like REQ-7."),
+    ):
+        form = quick_talk.say("agent", f"request take {given}").form
+        assert form is not None
+        assert form.fields[0].error == told
