@@ -46,6 +46,8 @@ from config.policy import (
     Team,
     Webhook,
     fingerprint,
+    is_length,
+    length,
     shown,
 )
 from config.reading import MOST_BYTES, Place, PolicyErrors, Problem, Report, Written, read
@@ -350,6 +352,8 @@ def _message(error: ErrorDetails, shape: type, steps: Place, ours: frozenset[str
     if kind == "enum":
         options = [option.strip("'") for option in about["expected"].replace(" or ", ", ").split(", ")]
         return f"{shown(written)} is not known here; {_advice(written, options)}"
+    if is_length(written):  # its bounds are told as it is written
+        about = {name: length(each) if isinstance(each, int) else each for name, each in about.items()}
     if kind in _SAID:
         return _SAID[kind].format(**{**about, "input": shown(written)})
     return f"{error['msg'][:1].lower()}{error['msg'][1:]}; correct it"

@@ -35,12 +35,23 @@ def seconds(written: object) -> object:
     """`90s`, `4h`, `1h30m`, `2d` as whole seconds; raises ValueError for anything else that is text."""
     if not isinstance(written, str):
         return written
-    if not _DURATION.fullmatch(written):
+    if not is_length(written):
         raise ValueError(f"{shown(written)} is not a duration; write for example 30m, 4h, 1h30m or 2d")
     total = sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(written))
     if total > LONGEST:
         raise ValueError(f"{shown(written)} is longer than ten years; write a shorter duration")
     return total
+
+
+def is_length(written: object) -> bool:
+    """Whether something is written as a duration."""
+    return isinstance(written, str) and _DURATION.fullmatch(written) is not None
+
+
+def length(of: int) -> str:
+    """Whole seconds as a policy writes them: `60` is `1m`."""
+    unit = next((name for name, size in reversed(_UNITS.items()) if of and of % size == 0), "s")
+    return f"{of // _UNITS[unit]}{unit}"
 
 
 def _day(written: object) -> object:
