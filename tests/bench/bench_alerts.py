@@ -34,6 +34,7 @@ from starlette.applications import Starlette
 from bot.adapters.port import Delivered, Delivery
 from bot.clock import SystemClock
 from bot.courier import Courier
+from bot.running import spare_what_is_loaded
 from bot.tokens import Tokens
 from bot.web.alerts import AlertIntake, address, purpose
 from config.loading import load
@@ -205,6 +206,7 @@ async def served(url: str) -> AsyncIterator[Bench]:
     ]
     while not server.started:  # noqa: ASYNC110 - uvicorn tells it in no other way
         await asyncio.sleep(0.01)
+    spare_what_is_loaded()
     headers = {key: f"Bearer {tokens.of(purpose(each))}" for key, each in known.alerts.items()}
     yield Bench(known, transport, Sender(listening.getsockname()[1], headers))
     stop.set()
