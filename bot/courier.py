@@ -74,6 +74,9 @@ class Courier:
         self._settlements: list[tuple[Settlement, asyncio.Future[None]]] = []
         self._settling: asyncio.Task[None] | None = None
         self._ring = asyncio.Event()
+        self._gives = (
+            False  # whether the last turn took something: then another one is worth more than a question
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -115,8 +118,7 @@ class Courier:
 
         Does not wait for them: what is slow goes on while later turns take more.
         """
-        free = {platform: self._at_once - len(tasks) for platform, tasks in self._on_their_way.items()}
-        claims = await self._claim({platform: places for platform, places in free.items() if places > 0})
+        claims = await self._claim(self._places())
         for claim in claims:
             tasks = self._on_their_way[claim.platform]
             task = asyncio.create_task(self._carry(claim))
@@ -140,14 +142,24 @@ class Courier:
 
     async def _look(self) -> float:
         """Start sending what may leave now, if anything may; seconds until the next look, unless somebody nudges."""
-        looked_at = self._clock.now()
-        next_at = await self.next_at()
-        if next_at is None:
-            return POLLS
-        if next_at > looked_at:
-            return min(max((next_at - self._clock.now()).total_seconds(), 0.0), POLLS)
+        places = self._places()
+        if not places:
+            return POLLS  # whoever is done rings
+        if not self._gives:
+            looked_at = self._clock.now()
+            next_at = await self.next_at()
+            if next_at is None:
+                return POLLS
+            if next_at > looked_at:
+                return min(max((next_at - self._clock.now()).total_seconds(), 0.0), POLLS)
+        asked, self._gives = self._gives, bool(await self.turn())
         # What may leave and is not taken is somebody else's by now, or gathers.
-        return 0.0 if await self.turn() else POLLS
+        return 0.0 if self._gives or asked else POLLS
+
+    def _places(self) -> dict[str, int]:
+        """How many more messages may be on their way to each platform, where any may."""
+        free = {platform: self._at_once - len(tasks) for platform, tasks in self._on_their_way.items()}
+        return {platform: number for platform, number in free.items() if number > 0}
 
     async def _claim(self, at_most: Mapping[str, int]) -> Sequence[Claim]:
         if not at_most:

@@ -297,6 +297,7 @@ class Deliveries:
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
         self._database = dispatcher.database
+        self._reached: dict[str, str] = {}  # the lane of each platform whose turn it was last
 
     # Before it is sent ----------------------------------------------------------------------------
 
@@ -307,7 +308,9 @@ class Deliveries:
             if records.facts.get(HELD):
                 return ()  # a copy that was restored: the desk it was taken from may have sent all this
             gather_since = now - GATHERS if records.dues.is_behind(now - BEHIND) else None
-            return records.outbox.claim(now, holder, LEASE, at_most, gather_since)
+            claims = records.outbox.claim(now, holder, LEASE, at_most, gather_since, self._reached)
+        self._reached |= records.outbox.reached
+        return claims
 
     def next_at(self, platforms: Collection[str]) -> datetime | None:
         """When the next message may leave; None when nothing waits. May be past: it may leave now, or it gathers."""

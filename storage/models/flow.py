@@ -46,6 +46,13 @@ class OutboxRow(SQLModel, table=True):
     __table_args__ = (
         # Its first three columns are the order of a lane; by the others those that gather are passed over.
         _while_open("ix_outbox_first", "lane", "rank", "id", "kind", "created_at", "next_at"),
+        Index(
+            "ix_outbox_urgent",
+            "lane",
+            "id",
+            sqlite_where=text("open = 1 AND rank = 0"),
+            postgresql_where=text("open AND rank = 0"),
+        ),
         _while_open("ix_outbox_order", "lane", "subject", "id"),
         _while_open("ix_outbox_next", "lane", "next_at"),
         Index(

@@ -8,7 +8,9 @@ waits for no message, and a way of a page whose time is still to come holds up n
 A page to a person is one row for each way to wake them. When a way fails, the next one is due at once.
 
 Every question starts from the lanes that have open messages, found by stepping through an index from
-one lane to the next: its cost grows with the destinations that wait and with nothing else.
+one lane to the next: its cost grows with the destinations that wait and with nothing else. Whoever takes
+messages goes on from the lane that was reached before, as far as there is something to take; so ten times
+as many destinations take ten times as long, and each has its turn.
 """
 
 from __future__ import annotations
@@ -22,19 +24,19 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
-    BigInteger,
     BindParameter,
     ColumnElement,
     FromClause,
     Integer,
     Select,
+    String,
     bindparam,
     case,
-    cast,
     exists,
     false,
     func,
     insert,
+    literal_column,
     not_,
     null,
     or_,
@@ -50,7 +52,6 @@ from storage.statements import Prepared
 _outbox = OutboxRow.metadata.tables["outbox"]
 _lane = Lane.metadata.tables["lane"]
 
-_IDS = 2**40
 PAGE, REMINDER, CARD = "page", "reminder", "card"
 
 
@@ -140,6 +141,8 @@ class Outbox:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.reached: dict[str, str] = {}
+        """The last lane of each platform that `claim` came to."""
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows; one whose key is known is left out, because it was said already."""
@@ -172,20 +175,23 @@ class Outbox:
         lease: timedelta,
         at_most: Mapping[str, int],
         gather_since: datetime | None = None,
+        after: Mapping[str, str] | None = None,
     ) -> list[Claim]:
         """Take what may leave now, one message from each of at most so many lanes of each platform.
 
         While pages may leave, nothing else does: in a storm the drawing of cards would keep people asleep.
+        The lanes of a platform have their turn from the one `after` which it is; a hint, by which nothing is missed.
         Reminders that wait in one lane leave as one message; those written after `gather_since` are left to
         gather. Several workers share: a lane that another one is about to take is passed over.
         """
-        lanes = {
-            lane["first"] % _IDS: lane
-            for platform, number in at_most.items()
-            for lane in self._free(now, platform, number, gather_since)
-        }
-        if pages := {number: lane for number, lane in lanes.items() if lane["first"] < _IDS}:
-            lanes = pages
+        lanes = {lane["first"]: lane for platform in at_most for lane in self._paged(now, platform, at_most)}
+        if not lanes:
+            hints = after or {}
+            lanes = {
+                lane["first"]: lane
+                for platform, number in at_most.items()
+                for lane in self._free(now, platform, number, gather_since, hints.get(platform, ""))
+            }
         # Asked again under the lock: somebody may have sent it between the question and the lock. One that a
         # command counts on (`card_waits`) is passed over until that command is over.
         first = [self._item(row) for number in lanes for row in _OPEN.rows(self._session, wanted=number)]
@@ -207,15 +213,28 @@ class Outbox:
             self._lease(taken, now)
         return taken
 
+    def _paged(self, now: datetime, platform: str, at_most: Mapping[str, int]) -> Sequence[Mapping[str, Any]]:
+        """Lanes of a platform that may be sent a page now, locked, each with the page that leaves first."""
+        rows = _PAGED_LANES.rows(
+            self._session, now=now, at_most=at_most[platform], platform=_prefix(platform), after="", upto=""
+        )
+        return [dict(zip(_FREE, row, strict=True)) for row in rows]
+
     def _free(
-        self, now: datetime, platform: str, at_most: int, gather_since: datetime | None
+        self, now: datetime, platform: str, at_most: int, gather_since: datetime | None, after: str = ""
     ) -> Sequence[Mapping[str, Any]]:
         """Lanes of a platform that may be sent to now, locked, each with the message that leaves first."""
-        given: dict[str, Any] = {"now": now, "at_most": at_most, "platform": _prefix(platform)}
+        given: dict[str, Any] = {"now": now, "platform": _prefix(platform)}
         if gather_since is not None:
             given["gather_since"] = gather_since
         free = _free_lanes(gather_since is not None)
-        return [dict(zip(_FREE, row, strict=True)) for row in free.rows(self._session, **given)]
+        rows = list(free.rows(self._session, **given, at_most=at_most, after=after, upto=""))
+        if after and len(rows) < at_most:  # from the first lane on, up to where it began
+            rows += free.rows(self._session, **given, at_most=at_most - len(rows), after="", upto=after)
+        found = [dict(zip(_FREE, row, strict=True)) for row in rows]
+        if found:
+            self.reached[platform] = found[-1]["name"]
+        return found
 
     def _together(self, first: Item, now: datetime, gather_since: datetime | None) -> tuple[Item, ...]:
         """The messages that leave as one with this one: those that did before, or the reminders that wait."""
@@ -365,13 +384,22 @@ def _rank(row: Mapping[str, Any]) -> int:
     return 0 if row["kind"] == PAGE else 1
 
 
-def _waiting_lanes() -> CTE:
-    """The lanes with open messages, stepping through the index from one to the next."""
+def _waiting_lanes(urgent: bool = False, after: Any = None, upto: Any = None) -> CTE:
+    """The lanes with open messages, stepping through the index from one to the next.
+
+    Those with pages, where it is `urgent`; those `after` a lane and `upto` another one, where these are not empty.
+    """
     least, greater = _outbox.alias("least"), _outbox.alias("greater")
-    waiting = select(func.min(least.c.lane).label("lane")).where(least.c.open).cte("waiting", recursive=True)
-    following = select(func.min(greater.c.lane)).where(greater.c.open, greater.c.lane > waiting.c.lane)
+
+    def open_(row: FromClause) -> list[ColumnElement[bool]]:
+        return [row.c.open, *([row.c.rank == literal_column("0")] if urgent else [])]
+
+    begin = select(func.min(least.c.lane).label("lane")).where(*open_(least))
+    waiting = (begin if after is None else begin.where(least.c.lane > after)).cte("waiting", recursive=True)
+    following = select(func.min(greater.c.lane)).where(*open_(greater), greater.c.lane > waiting.c.lane)
+    further = select(following.correlate(waiting).scalar_subquery()).where(waiting.c.lane.is_not(None))
     return waiting.union_all(
-        select(following.correlate(waiting).scalar_subquery()).where(waiting.c.lane.is_not(None))
+        further if upto is None else further.where(or_(upto == "", waiting.c.lane < upto))
     )
 
 
@@ -423,27 +451,28 @@ def _prefix(platform: str) -> str:
 
 
 @cache
-def _free_lanes(gathers: bool) -> Prepared:
-    waiting, candidate = _waiting_lanes(), _outbox.alias("candidate")
-    # One number, so that the row behind it need not be joined: its rank, then its id.
-    place = cast(candidate.c.rank, BigInteger) * _IDS + candidate.c.id
+def _free_lanes(gathers: bool, urgent: bool = False) -> Prepared:
+    after, upto = bindparam("after", type_=String), bindparam("upto", type_=String)
+    waiting, candidate = _waiting_lanes(urgent, after, upto), _outbox.alias("candidate")
     first = (
         _may_leave(candidate, _NOW, bindparam("gather_since", type_=_INSTANT) if gathers else None)
-        .with_only_columns(place)
+        .with_only_columns(candidate.c.id)
         .where(candidate.c.lane == _lane.c.name)
         .order_by(candidate.c.rank, candidate.c.id)
         .limit(1)
         .correlate(_lane)
-        .scalar_subquery()
     )
+    if urgent:
+        first = first.where(candidate.c.rank == literal_column("0"))
+    leaves = first.scalar_subquery()
+    # In no order but that of the walk, which ends as soon as enough are found.
     return Prepared(
-        select(*_lane.c, first.label("first"))
+        select(*_lane.c, leaves.label("first"))
         .select_from(waiting)
         .join(_lane, _lane.c.name == waiting.c.lane)
         .where(_lane.c.name.startswith(bindparam("platform")))
         .where(_lane.c.not_before <= _NOW, or_(_lane.c.lease_until.is_(None), _lane.c.lease_until <= _NOW))
-        .where(first.is_not(None))
-        .order_by("first")
+        .where(leaves.is_not(None))
         .limit(bindparam("at_most", type_=Integer))
         .with_for_update(of=_lane, skip_locked=True)
     )
@@ -476,6 +505,7 @@ def _settling(names: tuple[str, ...]) -> Prepared:
     return Prepared(update(_outbox).where(*mine).values(new))
 
 
+_PAGED_LANES = _free_lanes(gathers=False, urgent=True)
 _FREE = (*(each.name for each in _lane.c), "first")
 _BLANK = {name: field.get_default() for name, field in OutboxRow.model_fields.items() if name != "id"}
 _ADD = Prepared(

@@ -146,7 +146,7 @@ def test_what_is_recorded_together_stands_and_falls_by_itself(flow: Flow):
     parcels = [flow.deliveries.ready(late, flow.clock.now())]
     flow.clock.move(LEASE)
     now = flow.clock.now()
-    (taken,) = flow.deliveries.claim(now, "second", {"chat": 1})
+    (taken,) = Deliveries(flow.dispatcher).claim(now, "second", {"chat": 1})
     parcels += [flow.deliveries.ready(each, now) for each in flow.deliveries.claim(now, "first", {"chat": 2})]
     settlements = [flow.deliveries.delivered(each, Delivered({}), now, now) for each in parcels if each]
 

@@ -1,0 +1,28 @@
+"""The lanes in which pages wait are found without going through all that wait
+
+Revision: 0017, after 0016
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0017"
+down_revision = "0016"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_index(
+        "ix_outbox_urgent",
+        "outbox",
+        ["lane", "id"],
+        sqlite_where=sa.text("open = 1 AND rank = 0"),
+        postgresql_where=sa.text("open AND rank = 0"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_index("ix_outbox_urgent", "outbox")
