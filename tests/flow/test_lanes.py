@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import cycle, pairwise
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, text
 
-from handlers.delivery import LEASE, RESTS, SOONEST
+from handlers.delivery import LEASE, RESTS, SOONEST, Delivered
 from storage.models.flow import OutboxRow
 from storage.unit_of_work import Records
 from tests.flow.conftest import START, Flow
 from tests.harness.receiver import arrives, breaks, fails, is_busy
+
+FOUR_LANES = (("chat", "C-1"), ("chat", "C-2"), ("other", "C-1"), ("other", "C-2"))
 
 
 def _seconds(flow: Flow, to: str) -> list[float]:
@@ -161,6 +164,40 @@ def test_a_claim_reads_no_more_when_more_waits_in_the_same_lanes(quick_flow: Flo
     assert many <= 1.1 * few
 
 
+def test_a_claim_reads_no_more_when_more_destinations_wait(quick_flow: Flow):
+    few, many = (
+        _steps_of_a_claim(quick_flow, number, "message", [("chat", f"C-{each:05}") for each in range(number)])
+        for number in (100, 5_000)
+    )
+    assert many <= 1.1 * few
+
+
+def test_each_of_many_destinations_has_its_turn(flow: Flow):
+    rooms = 40
+    heard: list[str] = []
+    with flow.database.writing() as session:
+        Records(session).outbox.add(
+            [_row(each, f"chat:C-{each % rooms:02}", next_at=START) for each in range(9 * rooms)]
+        )
+    for _ in range(3 * rooms // 8):
+        for claim in flow.deliveries.claim(flow.clock.now(), "first", {"chat": 8}):
+            parcel = flow.deliveries.ready(claim, flow.clock.now())
+            assert parcel is not None
+            assert flow.deliveries.settle(flow.deliveries.delivered(parcel, Delivered({}), START, START))
+            heard.append(claim.lane)
+    assert [heard.count(each) for each in sorted(set(heard))] == [3] * rooms
+
+
+def test_whose_turn_is_over_is_asked_again_when_nobody_else_waits(flow: Flow):
+    with flow.database.writing() as session:
+        Records(session).outbox.add([_row(each, f"chat:C-{each}", next_at=START) for each in range(3)])
+    claims = [flow.deliveries.claim(flow.clock.now(), "first", {"chat": 2}) for _ in range(3)]
+    assert [[each.lane for each in claim] for claim in claims] == [["chat:C-0", "chat:C-1"], ["chat:C-2"], []]
+    flow.clock.move(LEASE)
+    (again,) = flow.deliveries.claim(flow.clock.now(), "second", {"chat": 1})
+    assert again.lane == "chat:C-0"
+
+
 @pytest.mark.parametrize("gather_since", [None, START])
 def test_a_lane_is_read_in_the_order_in_which_it_leaves(quick_flow: Flow, gather_since: datetime | None):
     asked: list[tuple[str, Any]] = []
@@ -176,9 +213,10 @@ def test_a_lane_is_read_in_the_order_in_which_it_leaves(quick_flow: Flow, gather
     assert all("INDEX ix_outbox_first (lane=?)" in each for each in looks), looks
 
 
-def _steps_of_a_claim(flow: Flow, messages: int, kind: str) -> int:
-    """How much the store does to find what leaves first, in its own steps, when so many are due in four lanes."""
-    lanes = [("chat", "C-1"), ("chat", "C-2"), ("other", "C-1"), ("other", "C-2")]
+def _steps_of_a_claim(
+    flow: Flow, messages: int, kind: str, lanes: Sequence[tuple[str, str]] = FOUR_LANES
+) -> int:
+    """How much the store does to find what leaves first, in its own steps, when so many are due in these lanes."""
     rows = [
         _row(number, ":".join(lane), platform=lane[0], kind=kind, next_at=START)
         for number, lane in zip(range(messages), cycle(lanes), strict=False)
@@ -206,7 +244,7 @@ def _steps_of_a_claim(flow: Flow, messages: int, kind: str) -> int:
         found = Records(session).outbox._free(START, "chat", 16, None)
         driver.set_progress_handler(None, 1)
         session.rollback()
-    assert len(found) == 2
+    assert len(found) == min(16, sum(platform == "chat" for platform, _ in lanes))
     return steps
 
 
