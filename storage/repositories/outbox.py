@@ -41,6 +41,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -144,6 +145,10 @@ class Outbox:
         self.reached: dict[str, str] = {}
         """The last lane of each platform that `claim` came to."""
 
+    @property
+    def _is_postgresql(self) -> bool:
+        return bool(self._session.get_bind().dialect.name == "postgresql")
+
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows; one whose key is known is left out, because it was said already."""
         fresh = {row["key"]: row for row in rows if _KNOWN.value(self._session, wanted=row["key"]) is None}
@@ -154,7 +159,7 @@ class Outbox:
         _ADD.run_each(self._session, [{f"new_{name}": row[name] for name in _BLANK} for row in rows])
 
     def _open_lane(self, name: str, at: datetime) -> None:
-        dialect = sqlite if self._session.get_bind().dialect.name == "sqlite" else postgresql
+        dialect = postgresql if self._is_postgresql else sqlite
         new = dialect.insert(_lane).values(name=name, not_before=at).on_conflict_do_nothing()
         self._session.execute(new)
 
@@ -215,10 +220,12 @@ class Outbox:
 
     def _paged(self, now: datetime, platform: str, at_most: Mapping[str, int]) -> Sequence[Mapping[str, Any]]:
         """Lanes of a platform that may be sent a page now, locked, each with the page that leaves first."""
-        rows = _PAGED_LANES.rows(
-            self._session, now=now, at_most=at_most[platform], platform=_prefix(platform), after="", upto=""
-        )
-        return [dict(zip(_FREE, row, strict=True)) for row in rows]
+        given = {"now": now, "at_most": at_most[platform], "platform": _prefix(platform)}
+        paged = _free_lanes(False, urgent=True, walks=self._is_postgresql)
+        return [
+            dict(zip(_FREE, row, strict=True))
+            for row in paged.rows(self._session, **given, after="", upto="")
+        ]
 
     def _free(
         self, now: datetime, platform: str, at_most: int, gather_since: datetime | None, after: str = ""
@@ -227,7 +234,7 @@ class Outbox:
         given: dict[str, Any] = {"now": now, "platform": _prefix(platform)}
         if gather_since is not None:
             given["gather_since"] = gather_since
-        free = _free_lanes(gather_since is not None)
+        free = _free_lanes(gather_since is not None, urgent=False, walks=self._is_postgresql)
         rows = list(free.rows(self._session, **given, at_most=at_most, after=after, upto=""))
         if after and len(rows) < at_most:  # from the first lane on, up to where it began
             rows += free.rows(self._session, **given, at_most=at_most - len(rows), after="", upto=after)
@@ -307,7 +314,7 @@ class Outbox:
 
     def next_at(self, platforms: Collection[str]) -> datetime | None:
         """When the next message may leave; None when nothing waits. May be past: it may leave now, or it gathers."""
-        found = _next_in_lanes(tuple(platforms)).rows(self._session)
+        found = _next_in_lanes(tuple(platforms), walks=self._is_postgresql).rows(self._session)
         return min((max(filter(None, moments)) for moments in found if moments[0]), default=None)
 
     def get(self, row_id: int) -> OutboxRow | None:
@@ -451,7 +458,12 @@ def _prefix(platform: str) -> str:
 
 
 @cache
-def _free_lanes(gathers: bool, urgent: bool = False) -> Prepared:
+def _free_lanes(gathers: bool, urgent: bool, walks: bool) -> Prepared:
+    """Lanes that may be sent to now, in no order but that of the walk, which ends as soon as enough are found.
+
+    `walks`: it must be said that each lane is looked up in turn. Without statistics PostgreSQL would rather compare
+    every lane that there is with every one that waits; SQLite knows no way to say it, and needs none.
+    """
     after, upto = bindparam("after", type_=String), bindparam("upto", type_=String)
     waiting, candidate = _waiting_lanes(urgent, after, upto), _outbox.alias("candidate")
     first = (
@@ -465,21 +477,22 @@ def _free_lanes(gathers: bool, urgent: bool = False) -> Prepared:
     if urgent:
         first = first.where(candidate.c.rank == literal_column("0"))
     leaves = first.scalar_subquery()
-    # In no order but that of the walk, which ends as soon as enough are found.
-    return Prepared(
+    free = (
         select(*_lane.c, leaves.label("first"))
-        .select_from(waiting)
-        .join(_lane, _lane.c.name == waiting.c.lane)
-        .where(_lane.c.name.startswith(bindparam("platform")))
+        .where(_lane.c.name == waiting.c.lane, _lane.c.name.startswith(bindparam("platform")))
         .where(_lane.c.not_before <= _NOW, or_(_lane.c.lease_until.is_(None), _lane.c.lease_until <= _NOW))
         .where(leaves.is_not(None))
-        .limit(bindparam("at_most", type_=Integer))
         .with_for_update(of=_lane, skip_locked=True)
     )
+    if walks:
+        each = free.lateral("free")
+        free = select(*(each.c[name] for name in _FREE)).select_from(waiting.join(each, true()))
+    return Prepared(free.limit(bindparam("at_most", type_=Integer)))
 
 
 @cache
-def _next_in_lanes(platforms: tuple[str, ...]) -> Prepared:
+def _next_in_lanes(platforms: tuple[str, ...], walks: bool) -> Prepared:
+    """When the next message of each lane may leave, with what the lane waits for; `walks` as for `_free_lanes`."""
     waiting, head = _waiting_lanes(), _outbox.alias("head")
     next_in_lane = (
         select(head.c.next_at)
@@ -490,12 +503,14 @@ def _next_in_lanes(platforms: tuple[str, ...]) -> Prepared:
         .correlate(_lane)
         .scalar_subquery()
     )
-    return Prepared(
-        select(next_in_lane, _lane.c.not_before, _lane.c.lease_until)
-        .select_from(waiting)
-        .join(_lane, _lane.c.name == waiting.c.lane)
-        .where(or_(false(), *(_lane.c.name.startswith(_prefix(each)) for each in platforms)))
+    ours = or_(false(), *(_lane.c.name.startswith(_prefix(each)) for each in platforms))
+    moments = select(next_in_lane.label("next_at"), _lane.c.not_before, _lane.c.lease_until).where(
+        _lane.c.name == waiting.c.lane, ours
     )
+    if walks:
+        each = moments.limit(literal_column("1")).lateral("moments")
+        moments = select(*each.c).select_from(waiting.join(each, true()))
+    return Prepared(moments)
 
 
 @cache
@@ -505,7 +520,6 @@ def _settling(names: tuple[str, ...]) -> Prepared:
     return Prepared(update(_outbox).where(*mine).values(new))
 
 
-_PAGED_LANES = _free_lanes(gathers=False, urgent=True)
 _FREE = (*(each.name for each in _lane.c), "first")
 _BLANK = {name: field.get_default() for name, field in OutboxRow.model_fields.items() if name != "id"}
 _ADD = Prepared(
