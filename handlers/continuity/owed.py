@@ -67,6 +67,7 @@ def owed(desk: Desk) -> list[Owed]:
         *_signatures(desk, known),
         *(each for service in desk.policy.services.values() for each in _of_service(desk, service, known)),
         *_plans(desk, known),
+        *_unheld(desk),
         *_readiness(desk),
         *_promises(desk),
         *_findings(desk),
@@ -153,6 +154,13 @@ def _plans(desk: Desk, known: Picture) -> Iterator[Owed]:
         else:
             line = f"continuity plan {plan.ref}"
             yield from _review(desk, plan.ref, f"the plan “{plan.name}”", plan.owner, plan.review_on, line)
+
+
+def _unheld(desk: Desk) -> Iterator[Owed]:
+    for drill in desk.records.continuity.unheld(desk.now):
+        what = f"Hold {drill.ref} “{drill.title}”, move it, or cancel it"
+        by = utc(drill.ends_at).astimezone(ZoneInfo(desk.policy.organisation.zone)).date()
+        yield Owed("drill", drill.ref, what, drill.lead, by, f"drill move {drill.ref}", chased=True)
 
 
 def _readiness(desk: Desk) -> Iterator[Owed]:

@@ -195,6 +195,11 @@ class Continuity:
         page = query.order_by(col(Drill.number).desc()).offset(skip).limit(at_most)
         return self._session.exec(page).all(), int(total)
 
+    def unheld(self, now: datetime) -> Sequence[Drill]:
+        """Drills whose time is over and that never began, the oldest first."""
+        over = col(Drill.state) == "scheduled", col(Drill.ends_at) <= now
+        return self._session.exec(select_models(Drill).where(*over).order_by(col(Drill.ends_at))).all()
+
     def drills_between(self, services: Iterable[str], start: datetime, end: datetime) -> list[Booking]:
         """The drills that hold one of these services at some time in `[start, end)`; real ones, too."""
         asked = {"services": list(services), "since": start - _REACH, "start": start, "end": end}

@@ -680,6 +680,10 @@ def test_a_drill_is_asked_for_reminded_of_moved_and_called_missed(quick_talk: Ta
         "DRL-1 begins now: The mail store is lost",
     ]
     assert quick_talk.told("@oncall", "DRL-1")[-1] == "DRL-1 was not held in its time: The mail store is lost"
+    unheld = "Hold DRL-1 “The mail store is lost”, move it, or cancel it"
+    assert unheld in due(quick_talk)
+    good(quick_talk, "oncall", "drill move DRL-1 start:“in 2d” because:“the fair is over”")
+    assert unheld not in due(quick_talk)
 
 
 def test_a_drill_stands_in_the_way_of_a_change(quick_talk: Talk) -> None:
