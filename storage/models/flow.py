@@ -118,7 +118,7 @@ class DueRow(SQLModel, table=True):
     """
 
     __tablename__ = "due"
-    __table_args__ = (_while_open("ix_due_next", "rank", "at"),)
+    __table_args__ = (_while_open("ix_due_next", "rank", "at", "id"),)
 
     id: int | None = Field(default=None, primary_key=True)
     key: str = Field(unique=True, max_length=160)

@@ -19,6 +19,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal_column,
     or_,
     select,
     text,
@@ -93,6 +94,9 @@ _PLACES = [each.name for each in _post.c]
 _fact = Installation.metadata.tables["installation"]
 _FACT = Prepared(select(_fact.c.value).where(_fact.c.name == bindparam("wanted")))
 _SETTLE = adding(_fact, ("name", "value"))
+_ONE: ColumnElement[int] = literal_column(
+    "1"
+)  # said, not given: a plan for any number of rows takes a tenth of all that is open
 _RANKS = (0, 1)  # named one by one, so that each question is one range of an index for each
 
 
@@ -103,7 +107,7 @@ def _of_each_rank(wanted: Callable[[int], Select[Any]]) -> Prepared:
 
 def _first_of(*columns: ColumnElement[Any]) -> Callable[[int], Select[Any]]:
     return lambda rank: (
-        select(*columns).where(_due.c.open, _due.c.rank == rank).order_by(_due.c.at, _due.c.id).limit(1)
+        select(*columns).where(_due.c.open, _due.c.rank == rank).order_by(_due.c.at, _due.c.id).limit(_ONE)
     )
 
 
@@ -117,8 +121,8 @@ _UNTRIED = _of_each_rank(
             _due.c.at < bindparam("before", type_=_due.c.at.type),
             _due.c.attempts == 0,
         )
-        .order_by(_due.c.at)
-        .limit(1)
+        .order_by(_due.c.at, _due.c.id)
+        .limit(_ONE)
     )
 )
 _NOW = bindparam("now", type_=_due.c.at.type)

@@ -151,8 +151,9 @@ async def test_what_a_message_waited_for_its_platform_is_not_held_against_it(two
     assert max(times) - min(times) <= timedelta(seconds=15) + SOONEST
 
 
-async def test_an_idle_look_reads_a_range_of_an_index_whatever_lies_in_the_past(flow: Flow):
-    plans = _plans(flow, rows=20_000)
+@pytest.mark.parametrize("alike", [False, True], ids=["some are urgent", "all moments are open and alike"])
+async def test_an_idle_look_reads_a_range_of_an_index_whatever_lies_in_the_past(flow: Flow, alike: bool):
+    plans = _plans(flow, rows=20_000, alike=alike)
     assert plans
     for statement, plan in plans:
         assert not re.search(r"(SCAN|Seq Scan on) (outbox|due)", plan), f"{statement}\n{plan}"
@@ -248,7 +249,7 @@ def _steps_of_a_claim(
     return steps
 
 
-def _plans(flow: Flow, rows: int) -> list[tuple[str, str]]:
+def _plans(flow: Flow, rows: int, alike: bool) -> list[tuple[str, str]]:
     """What the store says it does for each question of an idle look, when every other row waits for tomorrow.
 
     PostgreSQL tells the plan that it keeps for any values, which it takes to once it has planned a few times.
@@ -263,12 +264,12 @@ def _plans(flow: Flow, rows: int) -> list[tuple[str, str]]:
                 "SELECT DISTINCT lane, 0, 0, 0 FROM outbox"
             )
         )
-        session.execute(
-            text(
-                "INSERT INTO due (key, subject, line, rank, at, open, fence, attempts) "
-                "SELECT key, 'TKT-1', 'ticket tick', id % 2, next_at, open, 0, 0 FROM outbox"
-            )
+        moments = text(
+            "INSERT INTO due (key, subject, line, rank, at, open, fence, attempts) "
+            "SELECT key, 'TKT-1', 'ticket tick', CASE WHEN :alike THEN 1 ELSE id % 2 END, next_at, "
+            "open OR :alike, 0, 0 FROM outbox"
         )
+        session.execute(moments, {"alike": alike})
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
     asked: list[tuple[str, Any]] = []

@@ -1,4 +1,4 @@
-"""The lanes in which pages wait are found without going through all that wait
+"""The lanes in which pages wait are found without going through all that wait, and the next moment without a sort
 
 Revision: 0017, after 0016
 """
@@ -22,7 +22,16 @@ def upgrade() -> None:
         sqlite_where=sa.text("open = 1 AND rank = 0"),
         postgresql_where=sa.text("open AND rank = 0"),
     )
+    _index_due(["rank", "at", "id"])
 
 
 def downgrade() -> None:
     op.drop_index("ix_outbox_urgent", "outbox")
+    _index_due(["rank", "at"])
+
+
+def _index_due(columns: list[str]) -> None:
+    op.drop_index("ix_due_next", "due")
+    op.create_index(
+        "ix_due_next", "due", columns, sqlite_where=sa.text("open = 1"), postgresql_where=sa.text("open")
+    )
