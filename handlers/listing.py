@@ -26,7 +26,8 @@ def pages(total: int) -> int:
 
 def nothing(empty: str, page: int, total: int) -> str:
     """Why there are no rows: there are none at all, or none on this page."""
-    return f"There is no page {page}; the last is page {pages(total)}." if total else empty
+    behind = total and page > pages(total)
+    return f"There is no page {page}; the last is page {pages(total)}." if behind else empty
 
 
 def skipped(page: int) -> int:

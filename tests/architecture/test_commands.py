@@ -276,6 +276,7 @@ def play(talk: Talk) -> None:
         assert said.form is None, (line, said)
     day = talk.clock.now().astimezone(ZoneInfo("Europe/Berlin")).date()
     talk.say("manager", f"sla seen week {day}")
+    talk.say("staff", "request new question why? anyway:yes")
     simulated = talk.say("manager", "sla simulate standard calendar:24x7")
     migrated = talk.say("manager", simulated.buttons[0].line + " because:“round the clock”")
     assert migrated.tone is Tone.GOOD, migrated

@@ -256,7 +256,7 @@ async def test_a_request_made_in_a_form_keeps_the_message_too(desk: OnSlack):
 
 async def test_a_request_that_was_held_back_keeps_the_message_too(desk: OnSlack):
     fake = desk.fake
-    await fake.command("U0STAFF", "/request", "new question question:First?")
+    await fake.command("U0STAFF", "/request", "new question question:“Is the door locked?”")
     message = fake.say(ROOM, "U0OWNER", "Why is the door locked?")
     await fake.shortcut("U0STAFF", message)
     await fake.click(fake.whispers("U0STAFF")[-1], "File it anyway", "U0STAFF")
