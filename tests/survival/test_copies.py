@@ -19,7 +19,7 @@ from tests.survival.world import World, free_port
 
 COPIES = sized(1, 5)
 APART = (
-    sized(100, 0) / 1000
+    sized(250, 0) / 1000
 )  # seconds between two requests: each is said in a room that hears one word a second
 SILENT = sized(2, 10)  # seconds in which a held copy could have spoken
 

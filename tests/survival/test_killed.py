@@ -19,7 +19,7 @@ from tests.survival.desks import Desk
 from tests.survival.intents import BROKEN, REQUESTERS, Ask, Intent, Take
 from tests.survival.world import CHATS, World
 
-KILLS = sized(10, 200)
+KILLS = sized(8, 200)
 BY_CHANCE = "any moment"
 INTENTS_A_LIFE = 4  # so many at most before it is killed from outside, where it does not pass its point
 
