@@ -34,6 +34,7 @@ class ClockRow(SQLModel, table=True):
         _while_open("ix_clock_next_service", "service", "due_at"),
         _while_open("ix_clock_next_team", "team", "due_at"),
         _while_open("ix_clock_ticking", "state", "due_at"),
+        _while_open("ix_clock_soon", "state", "soon_at"),
         Index("ix_clock_past", "kind", "topic", "priority", "stopped_at"),
         Index(
             "ix_clock_broken",

@@ -1,4 +1,4 @@
-"""The lanes in which pages wait are found without going through all that wait, and the next moment without a sort
+"""Pages are found without going through all that waits, the next moment without a sort, what is due soon at once
 
 Revision: 0017, after 0016
 """
@@ -23,11 +23,19 @@ def upgrade() -> None:
         postgresql_where=sa.text("open AND rank = 0"),
     )
     _index_due(["rank", "at", "id"])
+    op.create_index(
+        "ix_clock_soon",
+        "clock",
+        ["state", "soon_at"],
+        sqlite_where=sa.text("open = 1"),
+        postgresql_where=sa.text("open"),
+    )
 
 
 def downgrade() -> None:
     op.drop_index("ix_outbox_urgent", "outbox")
     _index_due(["rank", "at"])
+    op.drop_index("ix_clock_soon", "clock")
 
 
 def _index_due(columns: list[str]) -> None:
