@@ -74,9 +74,8 @@ class Courier:
         self._settlements: list[tuple[Settlement, asyncio.Future[None]]] = []
         self._settling: asyncio.Task[None] | None = None
         self._ring = asyncio.Event()
-        self._gives = (
-            False  # whether the last turn took something: then another one is worth more than a question
-        )
+        # Whether the last turn took something: then another one is worth more than a question.
+        self._gives = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -142,8 +141,7 @@ class Courier:
 
     async def _look(self) -> float:
         """Start sending what may leave now, if anything may; seconds until the next look, unless somebody nudges."""
-        places = self._places()
-        if not places:
+        if not self._places():
             return POLLS  # whoever is done rings
         if not self._gives:
             looked_at = self._clock.now()

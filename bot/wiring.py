@@ -359,13 +359,11 @@ class House:
     def require_schema(self) -> None:
         """Raise OldSchema unless the store's tables are of this release."""
         try:
-            missing = migrations.pending(self.database)
-            with self.database.engine.connect() as connection:
-                of = migrations.revision(connection)
+            if migrations.pending(self.database):
+                with self.database.engine.connect() as connection:
+                    raise OldSchema(migrations.revision(connection))
         except DBAPIError as error:
             raise StoreUnavailable(str(error.orig or error)) from error
-        if missing:
-            raise OldSchema(of)
 
     def migrate(self) -> list[str]:
         """Bring the store's tables to this release, and say what was done."""

@@ -23,9 +23,10 @@ class InboxRow(SQLModel, table=True):
     person: str = Field(default="", max_length=60, sa_column_kwargs={"server_default": ""})
 
 
-def _while_open(name: str, *columns: str) -> Index:
-    """An index over open rows only, so that what is done costs nothing when the desk asks what is next."""
-    return Index(name, *columns, sqlite_where=text("open = 1"), postgresql_where=text("open"))
+def _while_open(name: str, *columns: str, further: str = "") -> Index:
+    """An index over open rows only, and further so: what is done costs nothing when the desk asks what is next."""
+    sqlite, postgresql = text(f"open = 1{further}"), text(f"open{further}")
+    return Index(name, *columns, sqlite_where=sqlite, postgresql_where=postgresql)
 
 
 class OutboxRow(SQLModel, table=True):
@@ -46,13 +47,7 @@ class OutboxRow(SQLModel, table=True):
     __table_args__ = (
         # Its first three columns are the order of a lane; by the others those that gather are passed over.
         _while_open("ix_outbox_first", "lane", "rank", "id", "kind", "created_at", "next_at"),
-        Index(
-            "ix_outbox_urgent",
-            "lane",
-            "id",
-            sqlite_where=text("open = 1 AND rank = 0"),
-            postgresql_where=text("open AND rank = 0"),
-        ),
+        _while_open("ix_outbox_urgent", "lane", "id", further=" AND rank = 0"),
         _while_open("ix_outbox_order", "lane", "subject", "id"),
         _while_open("ix_outbox_next", "lane", "next_at"),
         Index(

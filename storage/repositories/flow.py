@@ -94,9 +94,8 @@ _PLACES = [each.name for each in _post.c]
 _fact = Installation.metadata.tables["installation"]
 _FACT = Prepared(select(_fact.c.value).where(_fact.c.name == bindparam("wanted")))
 _SETTLE = adding(_fact, ("name", "value"))
-_ONE: ColumnElement[int] = literal_column(
-    "1"
-)  # said, not given: a plan for any number of rows takes a tenth of all that is open
+# Said, not given: a plan for any number of rows takes a tenth of all that is open.
+_ONE: ColumnElement[int] = literal_column("1")
 _RANKS = (0, 1)  # named one by one, so that each question is one range of an index for each
 
 

@@ -189,14 +189,17 @@ class Outbox:
         Reminders that wait in one lane leave as one message; those written after `gather_since` are left to
         gather. Several workers share: a lane that another one is about to take is passed over.
         """
-        lanes = {lane["first"]: lane for platform in at_most for lane in self._paged(now, platform, at_most)}
-        if not lanes:
-            hints = after or {}
-            lanes = {
-                lane["first"]: lane
-                for platform, number in at_most.items()
-                for lane in self._free(now, platform, number, gather_since, hints.get(platform, ""))
-            }
+        lanes = {
+            lane["first"]: lane
+            for platform, number in at_most.items()
+            for lane in self._free(now, platform, number, urgent=True)
+        }
+        hints = after or {}
+        lanes = lanes or {
+            lane["first"]: lane
+            for platform, number in at_most.items()
+            for lane in self._free(now, platform, number, gather_since, hints.get(platform, ""))
+        }
         # Asked again under the lock: somebody may have sent it between the question and the lock. One that a
         # command counts on (`card_waits`) is passed over until that command is over.
         first = [self._item(row) for number in lanes for row in _OPEN.rows(self._session, wanted=number)]
@@ -218,28 +221,26 @@ class Outbox:
             self._lease(taken, now)
         return taken
 
-    def _paged(self, now: datetime, platform: str, at_most: Mapping[str, int]) -> Sequence[Mapping[str, Any]]:
-        """Lanes of a platform that may be sent a page now, locked, each with the page that leaves first."""
-        given = {"now": now, "at_most": at_most[platform], "platform": _prefix(platform)}
-        paged = _free_lanes(False, urgent=True, walks=self._is_postgresql)
-        return [
-            dict(zip(_FREE, row, strict=True))
-            for row in paged.rows(self._session, **given, after="", upto="")
-        ]
-
     def _free(
-        self, now: datetime, platform: str, at_most: int, gather_since: datetime | None, after: str = ""
+        self,
+        now: datetime,
+        platform: str,
+        at_most: int,
+        gather_since: datetime | None = None,
+        after: str = "",
+        *,
+        urgent: bool = False,
     ) -> Sequence[Mapping[str, Any]]:
-        """Lanes of a platform that may be sent to now, locked, each with the message that leaves first."""
+        """Lanes of a platform that may be sent to now, locked, each with what leaves first; `urgent`: with a page."""
         given: dict[str, Any] = {"now": now, "platform": _prefix(platform)}
         if gather_since is not None:
             given["gather_since"] = gather_since
-        free = _free_lanes(gather_since is not None, urgent=False, walks=self._is_postgresql)
+        free = _free_lanes(gather_since is not None, urgent, walks=self._is_postgresql)
         rows = list(free.rows(self._session, **given, at_most=at_most, after=after, upto=""))
         if after and len(rows) < at_most:  # from the first lane on, up to where it began
             rows += free.rows(self._session, **given, at_most=at_most - len(rows), after="", upto=after)
         found = [dict(zip(_FREE, row, strict=True)) for row in rows]
-        if found:
+        if found and not urgent:
             self.reached[platform] = found[-1]["name"]
         return found
 

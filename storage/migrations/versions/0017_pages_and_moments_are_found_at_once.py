@@ -15,31 +15,25 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_index(
-        "ix_outbox_urgent",
-        "outbox",
-        ["lane", "id"],
-        sqlite_where=sa.text("open = 1 AND rank = 0"),
-        postgresql_where=sa.text("open AND rank = 0"),
-    )
-    _index_due(["rank", "at", "id"])
-    op.create_index(
-        "ix_clock_soon",
-        "clock",
-        ["state", "soon_at"],
-        sqlite_where=sa.text("open = 1"),
-        postgresql_where=sa.text("open"),
-    )
+    _index_open("ix_outbox_urgent", "outbox", ["lane", "id"], " AND rank = 0")
+    op.drop_index("ix_due_next", "due")
+    _index_open("ix_due_next", "due", ["rank", "at", "id"])
+    _index_open("ix_clock_soon", "clock", ["state", "soon_at"])
 
 
 def downgrade() -> None:
-    op.drop_index("ix_outbox_urgent", "outbox")
-    _index_due(["rank", "at"])
     op.drop_index("ix_clock_soon", "clock")
-
-
-def _index_due(columns: list[str]) -> None:
     op.drop_index("ix_due_next", "due")
+    _index_open("ix_due_next", "due", ["rank", "at"])
+    op.drop_index("ix_outbox_urgent", "outbox")
+
+
+def _index_open(name: str, table: str, columns: list[str], further: str = "") -> None:
+    """An index of what is open, and further so."""
     op.create_index(
-        "ix_due_next", "due", columns, sqlite_where=sa.text("open = 1"), postgresql_where=sa.text("open")
+        name,
+        table,
+        columns,
+        sqlite_where=sa.text(f"open = 1{further}"),
+        postgresql_where=sa.text(f"open{further}"),
     )
