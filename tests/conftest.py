@@ -6,6 +6,8 @@ import gc
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tests.harness.memory import keep_files_in_memory
 
@@ -22,18 +24,28 @@ pytest_plugins = [
     "tests.harness.postgres",
 ]
 
-_ONE_AT_A_TIME = "survival"
+_ALONE = "tests/survival/"
+_LONG = (_ALONE, "tests/scenarios/", "tests/browser/", "tests/running/", "tests/flow/")
+
+
+class _Files(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no types
+    """Whole files go to a test worker, and everything that runs desks goes to the same one.
+
+    What is measured there does not like company, and no other worker waits for its turn.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _ALONE if nodeid.startswith(_ALONE) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """Hand out whole files in the way of this house."""
+    return _Files(config, log) if config.option.dist == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread the files that run desks one at a time among the others, so that no test worker waits for another."""
-    files = list(dict.fromkeys(item.path for item in items))
-    alone = [file for file in files if file.parent.name == _ONE_AT_A_TIME]
-    others = [file for file in files if file.parent.name != _ONE_AT_A_TIME]
-    apart = len(others) / max(1, len(alone))
-    places = {file: float(number) for number, file in enumerate(others)}
-    places |= {file: number * apart - 0.5 for number, file in enumerate(alone)}
-    items.sort(key=lambda item: places[item.path])
+    """Begin with what takes longest, so that all test workers end together."""
+    items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in _LONG])
 
 
 def pytest_collection_finish() -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from storage import migrations
 from storage.database import Database
@@ -33,13 +31,6 @@ def on(store: str) -> pytest.MarkDecorator:
 
 in_full = pytest.mark.skipif(not FULL, reason="`make survive` has the time for it")
 """What tells little more than its neighbours do, or waits for long."""
-
-
-@pytest.fixture(autouse=True)
-def _alone() -> Iterator[None]:
-    """Of several test processes one at a time runs desks."""
-    with FileLock(Path(tempfile.gettempdir()) / f"deskbell-survival-{os.getuid()}.lock"):
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,10 @@ from datetime import timedelta
 import pytest
 
 from handlers.delivery import LEASE
+from storage.models.flow import OutboxRow
 from tests.harness.troubles import Says
 from tests.survival import points
-from tests.survival.audit import reckon
+from tests.survival.audit import every, reckon
 from tests.survival.conftest import FULL, on, sized
 from tests.survival.desks import Desk
 from tests.survival.intents import BROKEN, REQUESTERS, Ask, Intent, Take
@@ -32,6 +33,7 @@ class Run:
         self.chance = random.Random(seed)
         self.intents: list[Intent] = []
         self.killed: Counter[str] = Counter()
+        self.in_flight: Counter[str] = Counter()  # by platform: what was on its way when somebody was killed
 
     def through(self, fates: Sequence[str]) -> None:
         """A life for each fate; then one that carries everything to its end."""
@@ -63,6 +65,7 @@ class Run:
             timer.join()
         desk.kill()
         self.killed[point if reached else f"{point}, not reached"] += 1
+        self.in_flight.update(row.platform for row in every(world, OutboxRow) if row.state == "sending")
         # Whoever comes next must not find what the dead one holds.
         world.clock.move(LEASE + timedelta(seconds=1))
 
@@ -119,5 +122,9 @@ def test_killed_anywhere_nothing_is_lost_and_nothing_doubled(
     assert found.lost == []
     assert found.done_twice == []
     assert found.shown_twice["discord"] == found.shown_twice["sms"] == 0
-    assert found.shown_twice["slack"] <= (0 if reads_back else kills)
-    assert found.shown_twice["mail"] <= kills, "a mail server tells nobody what it took"
+    if reads_back:
+        assert found.shown_twice["slack"] == 0
+    # Who cannot be asked what arrived may be sent it once more for each death, and nothing else ever.
+    assert all(times <= run.in_flight[platform] for platform, times in found.shown_twice.items())
+    if FULL:  # of so few deaths in a taste one can find several messages on their way
+        assert max(found.shown_twice["slack"], found.shown_twice["mail"]) <= kills
